@@ -1,0 +1,106 @@
+"""How params and statistics are walked: any nesting of attrs classes, dataclasses, tuples, dicts and arrays.
+
+A *leaf* is a float, an int or a numeric array. Everything else that is not a container (strings, booleans, ``None``,
+objects) is *static*: it stays as it is and never takes part in arithmetic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
+
+import attrs
+import numpy as np
+
+Tree = TypeVar("Tree")
+Path: TypeAlias = tuple[str | int, ...]
+
+
+def is_leaf(node: object) -> bool:
+    """Return whether ``node`` is a number or a numeric array."""
+    if isinstance(node, np.ndarray):
+        return node.dtype.kind in "fiuc"
+    return isinstance(node, int | float | np.number) and not isinstance(node, bool)
+
+
+def children(node: object) -> list[tuple[str | int, Any]]:
+    """Return the named parts of a container in a fixed order; an empty list for anything else."""
+    if isinstance(node, Mapping):
+        return list(node.items())
+    if isinstance(node, tuple) and hasattr(node, "_fields"):
+        return list(zip(node._fields, node, strict=True))
+    if isinstance(node, tuple | list):
+        return list(enumerate(node))
+    if isinstance(node, type):
+        return []
+    if attrs.has(type(node)):
+        return [(field.name, getattr(node, field.name)) for field in attrs.fields(type(node)) if field.init]
+    if dataclasses.is_dataclass(node):
+        return [(field.name, getattr(node, field.name)) for field in dataclasses.fields(node) if field.init]
+    return []
+
+
+def rebuild(node: Any, parts: list[Any]) -> Any:
+    """Return a container like ``node`` with other parts, made through its own constructor."""
+    if isinstance(node, Mapping):
+        return type(node)(zip(node.keys(), parts, strict=True))  # type: ignore[call-arg]
+    if isinstance(node, tuple) and hasattr(node, "_fields"):
+        return type(node)(*parts)
+    if isinstance(node, tuple | list):
+        return type(node)(parts)
+    if attrs.has(type(node)):
+        names = [field.alias or field.name for field in attrs.fields(type(node)) if field.init]
+        return type(node)(**dict(zip(names, parts, strict=True)))
+    names = [field.name for field in dataclasses.fields(node) if field.init]
+    return type(node)(**dict(zip(names, parts, strict=True)))
+
+
+def leaves(node: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield ``(path, leaf)`` for every leaf of a tree, in a fixed order."""
+    if is_leaf(node):
+        yield path, node
+        return
+    for name, child in children(node):
+        yield from leaves(child, (*path, name))
+
+
+def map_leaves(function: Callable[..., Any], first: Tree, *others: Any) -> Tree:
+    """Return ``first`` with every leaf replaced by ``function(leaf, leaf of others[0], ...)``."""
+    if is_leaf(first):
+        return function(first, *others)  # type: ignore[no-any-return]
+    parts = children(first)
+    if not parts:
+        return first
+    columns = [children(other) for other in others]
+    for column in columns:
+        if [name for name, _ in column] != [name for name, _ in parts]:
+            msg = (
+                f"Two trees have different parts: {[name for name, _ in parts]} and {[name for name, _ in column]}."
+            )
+            raise ValueError(msg)
+    mapped = [
+        map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)
+    ]
+    return rebuild(first, mapped)  # type: ignore[no-any-return]
+
+
+def add(left: Tree, right: Tree) -> Tree:
+    """Return the sum of two trees, leaf by leaf: how the statistics of two parts of the data are merged."""
+    return map_leaves(np.add, left, right)
+
+
+def replace_leaves(node: Tree, values: Mapping[Path, Any], path: Path = ()) -> Tree:
+    """Return ``node`` with the leaves named in ``values`` replaced; the others are kept."""
+    if is_leaf(node):
+        return values.get(path, node)  # type: ignore[no-any-return]
+    parts = children(node)
+    if not parts:
+        return node
+    return rebuild(node, [replace_leaves(child, values, (*path, name)) for name, child in parts])  # type: ignore[no-any-return]
+
+
+def path_name(path: Path) -> str:
+    """Return a path as people write it: ``params.covariances``, ``params[0]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".") or "params"
