@@ -1,0 +1,122 @@
+"""Cutting data into leaves, and merging what the leaves give."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+import attrs
+import numpy as np
+
+from emkit import tree
+from emkit.engines.serial import Engine, SerialEngine
+from emkit.model import EStep, as_e_step, offers
+
+T = TypeVar("T")
+
+
+def cut(data: Any, rows: int) -> list[Any]:
+    """Return ``data`` in leaves of ``rows`` rows; the last one may be shorter.
+
+    A list is taken as a list of sequences and cut between its members. Any other tree must consist of arrays that
+    share their first axis; each is cut along it, so weights travel with their rows. Pieces are views, not copies.
+    """
+    if isinstance(data, list):
+        return [data[start : start + rows] for start in range(0, len(data), rows)] or [data]
+    lengths = set(_lengths(data))
+    if len(lengths) != 1:
+        return [data]
+    (length,) = lengths
+    if length <= rows:
+        return [data]
+    return [_rows(data, start, start + rows) for start in range(0, length, rows)]
+
+
+def halves(data: Any) -> list[Any]:
+    """Return data in two pieces, cut as for leaves."""
+    rows = len(data) if isinstance(data, list) else next(_lengths(data), 0)
+    return cut(data, (rows + 1) // 2)
+
+
+def _lengths(data: Any) -> Iterator[int]:
+    if isinstance(data, np.ndarray):
+        if data.ndim:
+            yield len(data)
+        return
+    for _, child in tree.children(data):
+        yield from _lengths(child)
+
+
+def _rows(data: Any, start: int, stop: int) -> Any:
+    if isinstance(data, np.ndarray):
+        return data[start:stop] if data.ndim else data
+    parts = tree.children(data)
+    return tree.rebuild(data, [_rows(child, start, stop) for _, child in parts]) if parts else data
+
+
+def merge_in_tree(items: Iterable[T], merge: Callable[[T, T], T]) -> T:
+    """Return all items merged along the binary tree over their index, holding O(log n) of them at a time.
+
+    Item 2i meets item 2i + 1, pairs meet pairs, and so on: the tree does not depend on who computed which item, and
+    an aligned run of 2^m items is one of its nodes.
+    """
+    waiting: list[tuple[int, T]] = []
+    for item in items:
+        level, merged = 0, item
+        while waiting and waiting[-1][0] == level:
+            merged = merge(waiting.pop()[1], merged)
+            level += 1
+        waiting.append((level, merged))
+    if not waiting:
+        msg = "There is nothing to merge: no leaf of data was given."
+        raise ValueError(msg)
+    total = waiting.pop()[1]
+    while waiting:
+        total = merge(waiting.pop()[1], total)
+    return total
+
+
+def add_e_steps(left: EStep[Any], right: EStep[Any]) -> EStep[Any]:
+    """Return the E-step of two parts of the data taken together."""
+    counts = (left.n_observations, right.n_observations)
+    total = None if None in counts else counts[0] + counts[1]  # type: ignore[operator]
+    return EStep(
+        tree.add(left.statistics, right.statistics), left.log_likelihood + right.log_likelihood, total
+    )
+
+
+def _e_step_of_leaf(model: Any, params: Any, leaf: Any) -> EStep[Any]:
+    return as_e_step(model, model.e_step(params, leaf))
+
+
+@attrs.frozen(eq=False)
+class Workload:
+    """A model's data, cut and prepared, with the engine that runs over them.
+
+    Attributes
+    ----------
+    data : tree of arrays
+        As the user gave them.
+    leaves : list
+        Cut first, then prepared.
+    """
+
+    model: Any
+    data: Any
+    leaves: list[Any]
+    engine: Engine
+
+    @classmethod
+    def of(cls, model: Any, data: Any, engine: Engine | None = None) -> Workload:
+        """Cut (if the model sets ``leaf_rows``) and prepare (if it can) the data."""
+        rows = getattr(model, "leaf_rows", None)
+        pieces = [data] if rows is None else cut(data, rows)
+        if offers(model, "prepare"):
+            pieces = [model.prepare(piece) for piece in pieces]
+        return cls(model, data, pieces, SerialEngine() if engine is None else engine)
+
+    def e_step(self, params: Any) -> EStep[Any]:
+        """Return the E-step over all the data."""
+        run = functools.partial(_e_step_of_leaf, self.model, params)
+        return merge_in_tree(self.engine.map(run, self.leaves), add_e_steps)

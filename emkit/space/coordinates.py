@@ -1,0 +1,254 @@
+"""Params as a vector: natural coordinates for acceleration, free directions for differentiation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import tree
+from emkit.space.fields import SPACE
+from emkit.space.sets import Array, Integer, Space, Undeclared
+
+Params = TypeVar("Params")
+
+
+def _declared(node: Any, path: tree.Path, inherited: Space | None, found: dict[tree.Path, Space]) -> None:
+    if tree.is_leaf(node):
+        is_whole = np.asarray(node).dtype.kind in "iu"
+        found[path] = inherited or (Integer() if is_whole else Undeclared())
+        return
+    metadata: Mapping[str, Mapping[str, Any]] = {}
+    if attrs.has(type(node)):
+        metadata = {field.name: field.metadata for field in attrs.fields(type(node))}
+    elif hasattr(node, "__dataclass_fields__"):
+        metadata = {name: field.metadata for name, field in node.__dataclass_fields__.items()}
+    for name, child in tree.children(node):
+        space = metadata.get(str(name), {}).get(SPACE, inherited)
+        _declared(child, (*path, name), space, found)
+
+
+def spaces_of(model: object, params: object) -> dict[tree.Path, Space]:
+    """Return the space of every leaf of ``params``: the model's own word, else the declaration, else Undeclared.
+
+    ``model.space(params)`` returns a mapping from field names (or dotted names of nested fields) to spaces, or one
+    space if the params are a bare array.
+    """
+    found: dict[tree.Path, Space] = {}
+    _declared(params, (), None, found)
+    refine: Callable[[Any], Any] | None = getattr(model, "space", None)
+    if refine is None:
+        return found
+    refined = refine(params)
+    if isinstance(refined, Space):
+        return dict.fromkeys(found, refined)
+    return {path: _refinement(refined, path) or space for path, space in found.items()}
+
+
+def _refinement(refined: Mapping[str, Space], path: tree.Path) -> Space | None:
+    for length in range(len(path), 0, -1):
+        space = refined.get(tree.path_name(path[:length]))
+        if space is not None:
+            return space
+    return None
+
+
+@attrs.frozen(eq=False)
+class Entry:
+    """One leaf of the params in the vector."""
+
+    path: tree.Path
+    space: Space
+    shape: tuple[int, ...]
+    is_float: bool
+    place: slice
+    scale: Array
+
+    @property
+    def name(self) -> str:
+        """The field as people write it."""
+        return tree.path_name(self.path)
+
+
+@attrs.frozen(eq=False)
+class Coordinates(Generic[Params]):
+    """The map between params and vectors of their accelerated entries, for one run of the driver.
+
+    Vectors hold the natural values; :attr:`scale` holds the size of a typical change of each, taken from the starting
+    params, so that norms do not depend on units.
+    """
+
+    entries: tuple[Entry, ...]
+    like: Params
+    scale: Array
+
+    @classmethod
+    def of(cls, model: object, params: Params, after_one_step: Params | None = None) -> Coordinates[Params]:
+        """Return the coordinates of a model's params; a field that starts at zero is scaled by its next value."""
+        later = dict(tree.leaves(after_one_step)) if after_one_step is not None else {}
+        entries: list[Entry] = []
+        offset = 0
+        spaces = spaces_of(model, params)
+        for path, leaf in tree.leaves(params):
+            space = spaces[path]
+            if not space.is_accelerated:
+                continue
+            value = np.asarray(leaf, dtype=np.float64)
+            scale = _scale(space, value, later.get(path))
+            place = slice(offset, offset + value.size)
+            entries.append(Entry(path, space, value.shape, not isinstance(leaf, np.ndarray), place, scale))
+            offset += value.size
+        scales = [entry.scale for entry in entries]
+        return cls(tuple(entries), params, np.concatenate(scales) if scales else np.zeros(0))
+
+    def flatten(self, params: Params) -> Array:
+        """Return the accelerated entries as one vector, in natural units."""
+        found = dict(tree.leaves(params))
+        parts = []
+        for entry in self.entries:
+            value = np.asarray(found.get(entry.path, np.nan), dtype=np.float64)
+            if value.shape != entry.shape:
+                msg = f"{entry.name} had shape {entry.shape} at the start, and now {value.shape}: an M-step must keep it."
+                raise ValueError(msg)
+            parts.append(value.ravel())
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def unflatten(self, vector: Array, like: Params | None = None) -> Params:
+        """Return params with the entries of ``vector``; the rest is taken from ``like``."""
+        values: dict[tree.Path, Any] = {}
+        for entry in self.entries:
+            part = vector[entry.place].reshape(entry.shape)
+            values[entry.path] = float(part) if entry.is_float else part.copy()
+        return tree.replace_leaves(self.like if like is None else like, values)
+
+    def norm(self, difference: Array) -> float:
+        """Return the root mean square of a difference, each entry in units of its scale."""
+        if difference.size == 0:
+            return 0.0
+        return float(np.linalg.norm(difference / self.scale) / np.sqrt(difference.size))
+
+    def largest_field_norm(self, difference: Array) -> float:
+        """Return the largest root mean square over fields: a step is small only if it is small in every field."""
+        norms = [np.sqrt(np.mean((difference[e.place] / e.scale) ** 2)) for e in self.entries if e.scale.size]
+        return float(max(norms, default=0.0))
+
+
+def _scale(space: Space, value: Array, later: Any) -> Array:
+    typical = np.broadcast_to(space.typical(value), value.shape).astype(np.float64).ravel()
+    if later is not None and not (typical > 0).all():
+        second = np.broadcast_to(space.typical(np.asarray(later, dtype=np.float64)), value.shape).ravel()
+        typical = np.where(typical > 0, typical, second)
+    return np.where((typical > 0) & np.isfinite(typical), typical, 1.0)
+
+
+def _is_nonnegative(value: Array) -> bool:
+    return bool((value >= 0).all())
+
+
+def _is_at_most_one(value: Array) -> bool:
+    return bool((value <= 1).all())
+
+
+def _is_positive_definite(value: Array) -> bool:
+    if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
+        return False
+    if not np.allclose(value, np.swapaxes(value, -1, -2), rtol=1e-10, atol=0):
+        return False
+    try:
+        np.linalg.cholesky(value)
+    except np.linalg.LinAlgError:
+        return False
+    return True
+
+
+_INFERRED = (_is_nonnegative, _is_at_most_one, _is_positive_definite)
+
+
+class Guard:
+    """Decides whether an accelerated proposal may be evaluated at all.
+
+    Declared fields answer for themselves. For an undeclared one, what held at every EM iterate so far must hold for
+    the proposal: entries of at least 0 (and none newly 0), entries of at most 1, symmetric positive definite
+    matrices. A finite likelihood is no evidence: a mixture with a negative proportion can have a higher one.
+    """
+
+    def __init__(self, coordinates: Coordinates[Any]) -> None:
+        self._entries = coordinates.entries
+        self._held = {entry.path: _INFERRED for entry in self._entries if isinstance(entry.space, Undeclared)}
+
+    def observe(self, vector: Array) -> None:
+        """Take note of an EM iterate."""
+        for entry in self._entries:
+            if entry.path in self._held:
+                value = vector[entry.place].reshape(entry.shape)
+                self._held[entry.path] = tuple(test for test in self._held[entry.path] if test(value))
+
+    def allows(self, proposal: Array, reference: Array) -> bool:
+        """Return whether ``proposal`` is feasible, given an EM iterate nearby."""
+        return all(
+            self._entry_allows(entry, proposal[entry.place].reshape(entry.shape), reference[entry.place].reshape(entry.shape))
+            for entry in self._entries
+        )
+
+    def _entry_allows(self, entry: Entry, proposal: Array, reference: Array) -> bool:
+        if not entry.space.allows(proposal, reference):
+            return False
+        held = self._held.get(entry.path, ())
+        if _is_nonnegative in held and bool(((proposal == 0) & (reference > 0)).any()):
+            return False
+        return all(test(proposal) for test in held)
+
+
+def boundary_notes(model: object, params: object) -> tuple[str, ...]:
+    """Return a sentence for every field that lies on the edge of its space."""
+    found = dict(tree.leaves(params))
+    notes = []
+    for path, space in spaces_of(model, params).items():
+        note = space.describe_bound(np.asarray(found[path], dtype=np.float64), tree.path_name(path))
+        if note:
+            notes.append(note)
+    return tuple(notes)
+
+
+def rests_on_floor(model: object, params: object) -> bool:
+    """Return whether a safeguard of some space is active at ``params``."""
+    found = dict(tree.leaves(params))
+    spaces = spaces_of(model, params)
+    return any(space.on_floor(np.asarray(found[path], dtype=np.float64)) for path, space in spaces.items())
+
+
+def check_params(model: object, params: object) -> None:
+    """Raise InvalidParamsError, naming field and index, unless every field lies in its space."""
+    found = dict(tree.leaves(params))
+    for path, space in spaces_of(model, params).items():
+        space.check(found[path], tree.path_name(path))
+
+
+def free_directions(model: object, params: Any) -> tuple[Array, NDArray[np.bool_]]:
+    """Return the tangent of the params' space and which of its directions touch an entry on a bound.
+
+    Returns
+    -------
+    directions : (n_free, n_leaf_entries)
+        Over the entries of every leaf in the order of :func:`emkit.tree.leaves`, fixed ones included as zeros.
+    on_bound : (n_free,)
+    """
+    spaces = spaces_of(model, params)
+    blocks, flags, sizes = [], [], []
+    for path, leaf in tree.leaves(params):
+        value = np.asarray(leaf, dtype=np.float64)
+        block = spaces[path].tangent(value)
+        bound = spaces[path].on_bound(value).ravel()
+        blocks.append(block)
+        sizes.append(value.size)
+        # A simplex direction moves mass to or from the row's largest entry, which is never on the bound.
+        flags.append((np.abs(block) @ bound) > 0)
+    directions = np.zeros((sum(len(block) for block in blocks), sum(sizes)))
+    row = column = 0
+    for block, size in zip(blocks, sizes, strict=True):
+        directions[row : row + len(block), column : column + size] = block
+        row, column = row + len(block), column + size
+    return directions, np.concatenate(flags) if flags else np.zeros(0, dtype=bool)

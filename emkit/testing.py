@@ -1,0 +1,330 @@
+"""The laws every model obeys, as functions that a stranger's model passes too.
+
+    >>> from emkit.testing import check_model
+    >>> report = check_model(model, data)  # doctest: +SKIP
+
+Each law takes a model and data, raises AssertionError with numbers where the model breaks it, and :class:`DoesNotApply`
+where the model lacks what the law is about. :data:`LAWS` lists them, for instance for ``pytest.mark.parametrize``.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+from scipy import stats
+
+from emkit import information, storage, tree
+from emkit.convergence import is_fall
+from emkit.driver import fit, iterate
+from emkit.engines import Workload
+from emkit.engines.leaves import add_e_steps, halves
+from emkit.model import as_e_step, offers, require
+from emkit.result import EMResult
+from emkit.space.coordinates import Coordinates, Guard, check_params
+
+#: Two evaluations of one log-likelihood may differ by rounding in another order of summation, not by more.
+LIKELIHOOD_RTOL = 1e-9
+#: The sampling law fails a correct model once in ten million runs.
+SAMPLING_LEVEL = 1 - 1e-7
+SEED = 20260101
+
+
+class DoesNotApply(Exception):  # noqa: N818 - not an error: the law is about something the model does not offer
+    """The model lacks what the law is about."""
+
+
+Law = Callable[..., None]
+
+
+def _start(model: Any, data: Any, params: Any) -> Any:
+    if params is not None:
+        return params
+    return require(model, "initialize")(data, np.random.default_rng(SEED))
+
+
+def _far_start(model: Any, data: Any, params: Any) -> Any:
+    """Return params pushed at random by about half their size, halved back until they are feasible."""
+    start = _start(model, data, params)
+    coordinates = Coordinates.of(model, start)
+    guard, x = Guard(coordinates), coordinates.flatten(start)
+    guard.observe(x)
+    rng = np.random.default_rng(SEED)
+    following = coordinates.flatten(next_params(model, data, start))
+    guard.observe(following)
+    # Only differences of params stay in sets such as a simplex: push along one, and against it.
+    push = (x - following) * rng.choice([-1.0, 1.0]) * 8.0
+    for _ in range(40):
+        if guard.allows(x + push, x):
+            return coordinates.unflatten(x + push)
+        push = push / 2
+    return start
+
+
+def next_params(model: Any, data: Any, params: Any) -> Any:
+    """Return the params after one EM step."""
+    return model.m_step(params, Workload.of(model, data).e_step(params).statistics)
+
+
+def _fit(model: Any, data: Any, params: Any, **settings: Any) -> EMResult[Any]:
+    return fit(model, data, _start(model, data, params), **settings)
+
+
+def _same(left: Any, right: Any) -> bool:
+    """Return whether two trees hold the same leaves, bit for bit."""
+    a, b = list(tree.leaves(left)), list(tree.leaves(right))
+    return len(a) == len(b) and all(
+        p == q and np.array_equal(np.asarray(x), np.asarray(y), equal_nan=True) for (p, x), (q, y) in zip(a, b, strict=True)
+    )
+
+
+def the_e_step_reports_the_log_likelihood(model: Any, data: Any, params: Any = None) -> None:
+    """``e_step(params, data).log_likelihood == log_likelihood(params, data)``, at the start and after some steps."""
+    if not offers(model, "log_likelihood"):
+        raise DoesNotApply
+    points = iterate(model, data, _start(model, data, params))
+    for _, point in zip(range(4), points, strict=False):
+        separate = float(model.log_likelihood(point.params, data))
+        difference = abs(separate - point.log_likelihood)
+        assert difference <= LIKELIHOOD_RTOL * (1 + abs(separate)), (
+            f"e_step reports a log-likelihood of {point.log_likelihood!r}, log_likelihood gives {separate!r}."
+        )
+
+
+def the_objective_never_falls(model: Any, data: Any, params: Any = None) -> None:
+    """Over 50 plain EM steps from a far start, log-likelihood plus log-prior never falls beyond rounding."""
+    if not getattr(model, "monotone", True):
+        raise DoesNotApply
+    points = iterate(model, data, _far_start(model, data, params))
+    before = next(points)
+    for _, after in zip(range(50), points, strict=False):
+        assert np.isfinite(after.objective), f"The objective became {after.objective} at step {after.n_iter}."
+        assert not is_fall(before.objective, after.objective, None), (
+            f"The objective fell from {before.objective!r} to {after.objective!r} at step {after.n_iter}."
+        )
+        before = after
+
+
+def params_stay_in_their_space(model: Any, data: Any, params: Any = None) -> None:
+    """The start and what M-steps return lie in the declared space and are finite."""
+    points = iterate(model, data, _start(model, data, params))
+    for _, point in zip(range(10), points, strict=False):
+        check_params(model, point.params)
+
+
+def the_result_reports_the_log_likelihood_of_its_params(model: Any, data: Any, params: Any = None) -> None:
+    """``result.log_likelihood`` is the log-likelihood at ``result.params``, not one step before or after."""
+    result = _fit(model, data, params, max_iter=7, on_decrease="ignore")
+    again = float(Workload.of(model, data).e_step(result.params).log_likelihood)
+    assert abs(again - result.log_likelihood) <= LIKELIHOOD_RTOL * (1 + abs(again)), (
+        f"The result says {result.log_likelihood!r}, an E-step at its params {again!r}."
+    )
+
+
+def a_converged_point_is_a_fixed_point(model: Any, data: Any, params: Any = None) -> None:
+    """From a point where the params had stopped moving, one more EM step does not move them."""
+    result = _fit(model, data, params, tol=0, max_iter=20_000, on_decrease="ignore")
+    if not result.converged:
+        raise DoesNotApply
+    following = next_params(model, data, result.params)
+    coordinates = Coordinates.of(model, result.params)
+    distance = coordinates.norm(coordinates.flatten(following) - coordinates.flatten(result.params))
+    assert distance <= 1e-6, f"One EM step moves a converged point by {distance:.3g} of its scale."
+
+
+def nothing_is_mutated(model: Any, data: Any, params: Any = None) -> None:
+    """Neither step changes the data, the params, the statistics or the model."""
+    start = _start(model, data, params)
+    before = copy.deepcopy((data, start, model))
+    e_step = as_e_step(model, model.e_step(start, data))
+    statistics = copy.deepcopy(e_step.statistics)
+    model.m_step(start, e_step.statistics)
+    for name, old, new in (
+        ("data", before[0], data),
+        ("params", before[1], start),
+        ("the model", vars_of(before[2]), vars_of(model)),
+        ("statistics", statistics, e_step.statistics),
+    ):
+        assert _same(old, new), f"A step modified {name}."
+
+
+def vars_of(model: Any) -> Any:
+    """Return what a model holds, as a tree."""
+    if attrs.has(type(model)):
+        return {field.name: getattr(model, field.name) for field in attrs.fields(type(model))}
+    return dict(getattr(model, "__dict__", {}))
+
+
+def the_same_input_gives_the_same_output(model: Any, data: Any, params: Any = None) -> None:
+    """Starting params with one seed, E-step and M-step, done twice, have the same bits."""
+    if offers(model, "initialize"):
+        first, second = (model.initialize(data, np.random.default_rng(SEED)) for _ in range(2))
+        assert _same(first, second), "initialize gave two answers to one seed: it draws beside `rng`."
+    start = _start(model, data, params)
+    one, two = (as_e_step(model, model.e_step(start, data)) for _ in range(2))
+    assert _same((one.statistics, float(one.log_likelihood)), (two.statistics, float(two.log_likelihood))), (
+        "e_step gave two answers to the same params and data."
+    )
+    assert _same(model.m_step(start, one.statistics), model.m_step(start, one.statistics)), (
+        "m_step gave two answers to the same statistics."
+    )
+
+
+def statistics_of_two_halves_add_to_the_whole(model: Any, data: Any, params: Any = None) -> None:
+    """For models with ``leaf_rows``: the E-steps of two parts of the data add to that of the whole."""
+    if getattr(model, "leaf_rows", None) is None:
+        raise DoesNotApply
+    start = _start(model, data, params)
+    parts = [as_e_step(model, model.e_step(start, half)) for half in halves(data)]
+    whole, total = as_e_step(model, model.e_step(start, data)), add_e_steps(*parts)
+    assert abs(whole.log_likelihood - total.log_likelihood) <= LIKELIHOOD_RTOL * (1 + abs(whole.log_likelihood)), (
+        f"Two halves have a log-likelihood of {total.log_likelihood!r}, the whole {whole.log_likelihood!r}."
+    )
+    pairs = zip(tree.leaves(whole.statistics), tree.leaves(total.statistics), strict=True)
+    for (path, one), (_, two) in pairs:
+        size = np.abs(np.asarray(one)).max(initial=1e-300)
+        gap = np.abs(np.asarray(one) - np.asarray(two)).max(initial=0.0)
+        assert gap <= 1e-8 * size, f"Statistics {tree.path_name(path)} of two halves miss the whole by {gap:.3g}."
+
+
+def params_survive_saving_and_pickling(model: Any, data: Any, params: Any = None) -> None:
+    """Params come back from a file and from pickle with the same bits and the same class."""
+    start = _start(model, data, params)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "params.emkit"
+        storage.write(path, {"params": start})
+        known = {type(start), *storage.known_types(type(model))}
+        saved = storage.read(path, known)["params"]
+    for name, back in (("a file", saved), ("pickle", pickle.loads(pickle.dumps(start)))):
+        assert type(back) is type(start), f"Params came back from {name} as {type(back).__name__}."
+        assert _same(back, start), f"Params came back from {name} with other values."
+
+
+def params_survive_the_flat_vector(model: Any, data: Any, params: Any = None) -> None:
+    """Params written as a vector and read back have the same bits."""
+    start = _start(model, data, params)
+    coordinates = Coordinates.of(model, start)
+    back = coordinates.unflatten(coordinates.flatten(start))
+    assert _same(back, start), "Params changed on the way through their vector: the class alters its arguments."
+
+
+def the_gradient_vanishes_at_the_optimum(model: Any, data: Any, params: Any = None) -> None:
+    """Where EM converges, finite differences of the objective along the free directions show no slope.
+
+    The slope is measured by what a Newton step would gain: less than a thousandth of a nat.
+    """
+    result = _fit(model, data, params, tol=1e-10, max_iter=50_000, on_decrease="ignore")
+    if not result.converged:
+        raise DoesNotApply
+    verification = information.verify(model, result.params, data)
+    assert verification.gap < 1e-3, (
+        f"EM stands still where a Newton step would gain {verification.gap:.3g} nats: its fixed point is not a "
+        "stationary point of the objective, or the space of the params is declared wrongly."
+    )
+
+
+def sampled_data_refitted_from_the_truth_stay_near_it(model: Any, data: Any, params: Any = None) -> None:
+    """A fit to simulated data gains no more over the true params than chance allows (a likelihood ratio)."""
+    if not offers(model, "sample"):
+        raise DoesNotApply
+    truth = _fit(model, data, params, on_decrease="ignore").params
+    simulated = model.sample(truth, 2000, np.random.default_rng(SEED))
+    refitted = fit(model, simulated, truth, on_decrease="ignore")
+    gain = 2 * (refitted.log_likelihoods[-1] - refitted.log_likelihoods[0])
+    limit = float(stats.chi2.ppf(SAMPLING_LEVEL, max(refitted.n_parameters, 1)))
+    assert gain <= limit, (
+        f"Refitting 2000 simulated observations from the truth gained {gain / 2:.1f} nats, chance allows "
+        f"{limit / 2:.1f}: sample and e_step describe different models."
+    )
+
+
+#: Every law, in the order in which they are worth reading.
+LAWS: tuple[Law, ...] = (
+    params_stay_in_their_space,
+    nothing_is_mutated,
+    the_same_input_gives_the_same_output,
+    the_e_step_reports_the_log_likelihood,
+    statistics_of_two_halves_add_to_the_whole,
+    the_objective_never_falls,
+    the_result_reports_the_log_likelihood_of_its_params,
+    a_converged_point_is_a_fixed_point,
+    the_gradient_vanishes_at_the_optimum,
+    sampled_data_refitted_from_the_truth_stay_near_it,
+    params_survive_the_flat_vector,
+    params_survive_saving_and_pickling,
+)
+
+
+@attrs.frozen
+class Report:
+    """Which laws were checked.
+
+    Attributes
+    ----------
+    kept : tuple of str
+    broken : dict of str to str
+        What each broken law says.
+    not_applicable : tuple of str
+    """
+
+    kept: tuple[str, ...]
+    broken: dict[str, str]
+    not_applicable: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"kept     {_sentence(name)}" for name in self.kept]
+        lines += [f"n/a      {_sentence(name)}" for name in self.not_applicable]
+        lines += [f"BROKEN   {_sentence(name)}: {why}" for name, why in self.broken.items()]
+        return "\n".join(lines)
+
+
+def _sentence(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def survey(model: Any, data: Any, params: Any = None) -> Report:
+    """Return which laws a model keeps, without raising."""
+    kept, broken, absent = [], {}, []
+    for law in LAWS:
+        try:
+            law(model, data, params)
+        except DoesNotApply:
+            absent.append(law.__name__)
+        except Exception as error:  # noqa: BLE001 - whatever a law meets is its finding
+            broken[law.__name__] = str(error) or type(error).__name__
+        else:
+            kept.append(law.__name__)
+    return Report(tuple(kept), broken, tuple(absent))
+
+
+def check_model(model: Any, data: Any, params: Any = None) -> Report:
+    """Hold a model to every law that applies.
+
+    Parameters
+    ----------
+    model : object with ``e_step`` and ``m_step``
+    data : tree of arrays
+    params : optional
+        Starting params, for models without ``initialize``.
+
+    Returns
+    -------
+    Report
+        The laws kept, and those about capabilities which the model lacks.
+
+    Raises
+    ------
+    AssertionError
+        If any law is broken; the message says which and by how much.
+    """
+    report = survey(model, data, params)
+    if report.broken:
+        msg = f"{type(model).__name__} breaks {len(report.broken)} of {len(LAWS)} laws.\n{report}"
+        raise AssertionError(msg)
+    return report
