@@ -183,8 +183,11 @@ class Climb:
 
     def _check_convergence(self, point: Point, x: Array, image: Array, gain: float | None) -> None:
         difference = image - x
+        with np.errstate(over="ignore"):
+            # The only norm in natural units, which may be as large as 1e300.
+            length = float(np.linalg.norm(difference))
         step = Step(
-            length=float(np.linalg.norm(difference)),
+            length=length,
             scaled=self._coordinates.norm(difference),
             largest=self._coordinates.largest_field_norm(difference),
             objective=point.objective,

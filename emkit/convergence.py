@@ -95,7 +95,7 @@ class Monitor(ABC):
         return self._decide(step)
 
     def _estimate(self, step: Step) -> None:
-        if step.gain is None or self._previous is None or self._previous.scaled == 0:
+        if step.gain is None or self._previous is None:
             return
         if step.gain <= step.floor:
             # Gains at the floor are noise; so are the ratios of the steps that belong to them.
@@ -103,7 +103,7 @@ class Monitor(ABC):
             self.gap = min(self.gap, step.floor)
             return
         self._at_floor = 0
-        self._rates.append(step.scaled / self._previous.scaled)
+        self._rates.append(step.scaled / self._previous.scaled if self._previous.scaled else float("inf"))
         self.rate = max(self._rates)
         self.gap = step.gain * self.rate**2 / (1 - self.rate**2) if self.rate < 1 else float("inf")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any
 
@@ -31,14 +32,16 @@ def plot_objective(result: Any, ax: Any) -> Any:
     return ax
 
 
-def plot_result(result: Any, data: Any = None, path: str | PathLike[str] | None = None) -> Any:
+def plot_result(
+    result: Any, data: Any = None, path: str | PathLike[str] | None = None, columns: Sequence[str] = ()
+) -> Any:
     """Return a figure of the climb and, if the model has a ``plot`` and data are given, of the fit over the data."""
     figure_class = load_figure_class()
     draws_fit = data is not None and hasattr(result.model, "plot")
     figure = figure_class(figsize=(9.5 if draws_fit else 5.0, 4.0), layout="constrained")
     axes = figure.subplots(1, 2 if draws_fit else 1, squeeze=False)[0]
     if draws_fit:
-        result.model.plot(result.params, data, axes[0])
+        result.model.plot(result.params, data, axes[0], columns)
     plot_objective(result, axes[-1])
     if path is not None:
         figure.savefig(path, dpi=150)

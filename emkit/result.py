@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any, Generic, TypeVar
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from emkit import information, plot, registry, storage, tree
 from emkit.errors import FormatError
 from emkit.model import offers
+from emkit.space import Fixed, spaces_of
 from emkit.space.coordinates import free_directions
 
 Params = TypeVar("Params")
@@ -213,7 +214,7 @@ class EMResult(Generic[Params]):
         rows += [("note", note) for note in self.notes]
         width = max(len(label) for label, _ in rows)
         lines = [f"{label:<{width}}  {text}" for label, text in rows]
-        return "\n".join([*lines, "", *_describe_params(self.params)])
+        return "\n".join([*lines, "", *_describe_params(self.model, self.params)])
 
     def _describe_starts(self) -> str:
         reached = [start for start in self.starts if start.objective >= self.objective - 1e-4]
@@ -221,12 +222,14 @@ class EMResult(Generic[Params]):
         text = f"{len(reached)} of {len(self.starts)} reached this objective"
         return f"{text}, {len(failed)} failed" if failed else text
 
-    def plot(self, data: Any = None, path: str | PathLike[str] | None = None) -> Any:
+    def plot(
+        self, data: Any = None, path: str | PathLike[str] | None = None, columns: Sequence[str] = ()
+    ) -> Any:
         """Draw the climb of the objective and, if the model can, the fit over ``data``; save it if a path is given.
 
-        Returns the matplotlib figure.
+        ``columns`` name the columns of the data on the axes. Returns the matplotlib figure.
         """
-        return plot.plot_result(self, data, path)
+        return plot.plot_result(self, data, path, columns)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the result to a file that holds numbers and names only, no code. See :func:`emkit.load`."""
@@ -269,10 +272,14 @@ def load(path: str | PathLike[str], model: type | None = None, known: Iterable[t
         raise FormatError(msg) from error
 
 
-def _describe_params(params: Any) -> list[str]:
+def _describe_params(model: Any, params: Any) -> list[str]:
+    """Return a paragraph for each estimate; constants of the fit are left out."""
     lines = []
+    spaces = spaces_of(model, params)
     with np.printoptions(precision=6, suppress=True, threshold=60, edgeitems=3, linewidth=100):
         for path, leaf in tree.leaves(params):
+            if isinstance(spaces[path], Fixed):
+                continue
             text = str(np.asarray(leaf))
             name = tree.path_name(path)
             lines.append(f"{name} = {text}" if "\n" not in text else f"{name} =\n{text}")

@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 SUM_TOLERANCE = 1e-8
 #: An entry this close to its bound, relative to the bound, counts as lying on it.
 BOUND_RTOL = 1e-6
+_ON_BOUND = "lies on the bound of its space."
 
 
 def _as_array(value: Any) -> Array:
@@ -74,7 +75,7 @@ class Space(ABC):
             return None
         place = f"{name}[{', '.join(map(str, where[0]))}]" if value.ndim else name
         others = f" and {len(where) - 1} more" if len(where) > 1 else ""
-        return f"{place}{others} lies on the bound of its space."
+        return f"{place}{others} {_ON_BOUND}"
 
     def typical(self, value: Array) -> Array:
         """Return the size of a typical entry, broadcastable to ``value``; zero where nothing can be said."""
@@ -140,6 +141,13 @@ class Positive(Space):
     def on_floor(self, value: Array) -> bool:
         """Return whether a positive ``lower`` is active."""
         return bool((self.on_bound(value) & (np.asarray(self.lower) > 0)).any())
+
+    def describe_bound(self, value: Array, name: str) -> str | None:
+        """Return a sentence about the entries on the bound, or None."""
+        sentence = super().describe_bound(value, name)
+        if sentence and self.on_floor(value):
+            return sentence.replace(_ON_BOUND, "rests on its floor: the data do not determine it.")
+        return sentence
 
     def typical(self, value: Array) -> Array:
         """Return the declared scale, else the root mean square."""

@@ -1,0 +1,177 @@
+"""The command line: ``emkit models``, ``emkit fit MODEL DATA``, ``emkit check MODULE:OBJECT DATA``."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import inspect
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from emkit import datasets
+from emkit.driver import fit
+from emkit.errors import EmkitError, UnknownModelError
+from emkit.registry import available_models, load_model
+from emkit.result import EMResult
+from emkit.testing import survey
+
+_DATA_HELP = f"a CSV, .npy or Parquet file, or one of the bundled {', '.join(datasets.names())}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0 on success, 1 if a fit did not converge or a law is broken, 2 on an error."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        options = _parser(_model_of(arguments)).parse_args(arguments)
+        status: int = options.run(options)
+    except (EmkitError, ValueError, TypeError, OSError, ImportError, AttributeError) as error:
+        print(f"emkit: {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _model_of(arguments: Sequence[str]) -> type | None:
+    """Return the model class of ``emkit fit MODEL ...``: its settings become options."""
+    if len(arguments) >= 2 and arguments[0] == "fit" and not arguments[1].startswith("-"):
+        return load_model(arguments[1])
+    return None
+
+
+def _parser(model: type | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="emkit", description="Latent-variable models fitted by EM.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    models = commands.add_parser("models", help="list the models that installed packages register")
+    models.set_defaults(run=_list_models)
+
+    fitting = commands.add_parser("fit", help="fit a model to data and report; its settings are options too")
+    fitting.add_argument("model", help="a name that `emkit models` lists; name it first, then --help")
+    fitting.add_argument("data", help=_DATA_HELP)
+    fitting.add_argument("--columns", help="names or numbers of the columns to use, separated by commas")
+    fitting.add_argument("--tol", type=float, default=1e-6, help="gain in nats left at convergence (%(default)s)")
+    fitting.add_argument("--max-iter", type=int, default=10_000, help="E-steps at most (%(default)s)")
+    fitting.add_argument("--n-starts", type=int, default=1, help="number of starts (%(default)s)")
+    fitting.add_argument("--seed", type=int, default=0, help="seed of the starts (%(default)s)")
+    fitting.add_argument("--progress", action="store_true", help="show progress on stderr")
+    fitting.add_argument("--save", metavar="FILE", help="write the result to FILE; emkit.load reads it")
+    fitting.add_argument("--plot", metavar="FILE", help="write a picture to FILE (needs matplotlib)")
+    if model is not None:
+        _add_settings(fitting, model)
+    fitting.set_defaults(run=_fit, model_class=model)
+
+    checking = commands.add_parser("check", help="hold a model of your own to the laws")
+    checking.add_argument("object", metavar="MODULE:OBJECT", help="a model, or a class that needs no argument")
+    checking.add_argument("data", help=_DATA_HELP)
+    checking.set_defaults(run=_check)
+    return parser
+
+
+def _settings(model: type) -> dict[str, inspect.Parameter]:
+    """Return what the model's constructor takes, by option name."""
+    parameters = inspect.signature(model).parameters.values()
+    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    return {f"--{p.name.replace('_', '-')}": p for p in named}
+
+
+def _add_settings(parser: argparse.ArgumentParser, model: type) -> None:
+    group = parser.add_argument_group(f"settings of {model.__name__}")
+    for option, parameter in _settings(model).items():
+        is_required = parameter.default is parameter.empty
+        default = "required" if is_required else f"default: {parameter.default!r}"
+        group.add_argument(
+            option, dest=f"setting_{parameter.name}", type=_value, default=argparse.SUPPRESS, required=is_required,
+            help=default.replace("%", "%%"), metavar="VALUE",
+        )  # fmt: skip
+
+
+def _value(text: str) -> Any:
+    """Return a Python literal, or the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _list_models(options: argparse.Namespace) -> int:
+    entries = available_models()
+    width = max((len(name) for name in entries), default=0)
+    for name, entry in entries.items():
+        source = f" ({entry.dist.name} {entry.dist.version})" if entry.dist else ""
+        print(f"{name:<{width}}  {entry.value}{source}")
+    return 0
+
+
+def _fit(options: argparse.Namespace) -> int:
+    prefix = "setting_"
+    settings = {name.removeprefix(prefix): v for name, v in vars(options).items() if name.startswith(prefix)}
+    model = options.model_class(**settings)
+    data = datasets.read(options.data)
+    values, columns = _select(data, options.columns)
+    result = fit(
+        model,
+        values,
+        tol=options.tol,
+        max_iter=options.max_iter,
+        n_starts=options.n_starts,
+        rng=options.seed,
+        progress=options.progress,
+    )
+    print(f"data            {data.name}: {', '.join(columns)}")
+    print(result.summary())
+    _write(result, values, columns, options)
+    return 0 if result.converged else 1
+
+
+def _select(data: datasets.Dataset, wanted: str | None) -> tuple[Any, tuple[str, ...]]:
+    if wanted is None:
+        return data.values, data.columns
+    places = []
+    for name in wanted.split(","):
+        text = name.strip()
+        if text in data.columns:
+            places.append(data.columns.index(text))
+        elif text.isdecimal() and int(text) < len(data.columns):
+            places.append(int(text))
+        else:
+            msg = f"{data.name} has no column {text!r}; it has {', '.join(data.columns)}."
+            raise ValueError(msg)
+    return data.values[:, places], tuple(data.columns[place] for place in places)
+
+
+def _write(result: EMResult[Any], values: Any, columns: Sequence[str], options: argparse.Namespace) -> None:
+    if options.save:
+        result.save(options.save)
+        print(f"\nsaved    {options.save}")
+    if options.plot:
+        result.plot(values, options.plot, columns)
+        print(f"\npicture  {options.plot}")
+
+
+def _check(options: argparse.Namespace) -> int:
+    model = _import_object(options.object)
+    report = survey(model, datasets.read(options.data).values)
+    print(report)
+    return 1 if report.broken else 0
+
+
+def _import_object(address: str) -> Any:
+    """Return ``OBJECT`` of ``MODULE:OBJECT``, called if it is a class; a registered name will do as well."""
+    module_name, _, name = address.partition(":")
+    if not name:
+        try:
+            return load_model(address)()
+        except UnknownModelError:
+            msg = f"Write MODULE:OBJECT, such as mymodels:PoissonMixture, or a registered name; {address!r} is neither."
+            raise ValueError(msg) from None
+    sys.path.insert(0, str(Path.cwd()))
+    found: Any = importlib.import_module(module_name)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found() if isinstance(found, type) else found
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""K Gaussians: their log densities and weighted moments, and the best of them given moments."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+import numpy as np
+
+from emkit.families.covariance import CovarianceStructure
+from emkit.families.expansions import Array
+from emkit.families.gaussian_pass import Plan, Sums, normalise
+from emkit.families.moments import GaussianMoments
+
+
+@attrs.frozen(eq=False)
+class Gaussians:
+    """K Gaussian densities and the location and scale the data are standardised by.
+
+    Attributes
+    ----------
+    means : ndarray of shape (n_components, n_features)
+        In the units of the data.
+    covariances : ndarray of shape ``structure.shape(n_components, n_features)``
+        In the units of the data.
+    structure : CovarianceStructure
+    location, scale : ndarray of shape (n_features,)
+        Constants of the whole fit, such as the mean and the standard deviation of the data. They keep the
+        arithmetic near one and change no result beyond rounding; ``scale`` must be one that
+        `CovarianceStructure.scale_of` gives.
+    """
+
+    means: Array
+    covariances: Array
+    structure: CovarianceStructure
+    location: Array
+    scale: Array
+
+    def log_density(self, x: Array) -> Array:
+        """Return ``log_density[n, k] = log N(x[n]; means[k], covariances[k])``.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_samples, n_components)
+            In nats; ``-inf`` for a row more than 1e120 scales from ``location``.
+
+        Raises
+        ------
+        DegenerateError
+            If a covariance is not positive definite.
+        """
+        with np.errstate(all="ignore"):
+            plan = self._plan()
+            out = np.empty((len(x), len(self.means)))
+            for rows, phi, far in plan.blocks(x):
+                out[rows] = plan.log_joint(phi, far).T
+        return out
+
+    def moments(
+        self, x: Array, responsibilities: Array, sample_weight: Array | None = None
+    ) -> GaussianMoments:
+        """Return the moments of the rows, each shared among the components by its responsibilities.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, n_features)
+        responsibilities : ndarray of shape (n_samples, n_components)
+        sample_weight : ndarray of shape (n_samples,), optional
+
+        Returns
+        -------
+        moments : GaussianMoments
+            Standardised, about the current means. Rows more than 1e120 scales from ``location`` have no
+            part in them.
+        """
+        with np.errstate(all="ignore"):
+            plan = self._plan()
+            sums = Sums.zeros(plan)
+            for rows, phi, far in plan.blocks(x):
+                weighted = responsibilities[rows].T * (1.0 if sample_weight is None else sample_weight[rows])
+                if far is not None:
+                    weighted[:, far] = 0.0
+                sums.add(phi, np.ascontiguousarray(weighted))
+            return sums.moments()
+
+    def mixture_e_step(
+        self, x: Array, log_weights: Array, sample_weight: Array | None = None
+    ) -> tuple[GaussianMoments, float]:
+        """Return the moments and the log-likelihood of a mixture of these Gaussians, in one pass.
+
+        Computes, without ever holding an array of n_samples rows,
+
+            log_joint[n, k] = log_weights[k] + log N(x[n]; means[k], covariances[k])
+            log_likelihood  = sum over n of sample_weight[n] * log(sum over k of exp(log_joint[n, k]))
+
+        and the moments under
+
+            responsibilities[n, k] = exp(log_joint[n, k]) / sum over j of exp(log_joint[n, j])
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, n_features)
+        log_weights : ndarray of shape (n_components,)
+            May contain ``-inf``.
+        sample_weight : ndarray of shape (n_samples,), optional
+            A row of weight zero takes no part, even if its density is zero.
+
+        Returns
+        -------
+        moments : GaussianMoments
+        log_likelihood : float
+            In nats, summed over rows; ``-inf`` if a row of positive weight has density zero under every
+            component.
+        """
+        totals = []
+        with np.errstate(all="ignore"):
+            plan = self._plan(log_weights)
+            sums = Sums.zeros(plan)
+            for rows, phi, far in plan.blocks(x):
+                joint = plan.log_joint(phi, far)
+                weights = None if sample_weight is None else sample_weight[rows]
+                totals.append(normalise(joint, weights))
+                sums.add(phi, joint)
+            return sums.moments(), math.fsum(totals)
+
+    def _plan(self, log_weights: Array | float = 0.0) -> Plan:
+        """Return what a pass over the data needs to know."""
+        return Plan.of(
+            self.means,
+            self.covariances,
+            self.structure,
+            location=self.location,
+            scale=self.scale,
+            log_weights=log_weights,
+        )
+
+
+def gaussian_m_step(moments: GaussianMoments, gaussians: Gaussians, floor: float) -> tuple[Array, Array]:
+    """Return the means and covariances of highest likelihood given the moments, in the units of the data.
+
+    The mean moves by ``first / counts``; the covariance is that of `CovarianceStructure.m_step`, without any
+    eigenvalue below ``floor`` in standardised units. A component without rows keeps both, bit for bit.
+
+    Parameters
+    ----------
+    moments : GaussianMoments
+        Taken at ``gaussians``.
+    gaussians : Gaussians
+        The current ones.
+    floor : float
+        Smallest eigenvalue allowed, in units of ``scale ** 2``. Constant for a whole fit, so that the
+        likelihood cannot fall.
+
+    Returns
+    -------
+    means : ndarray of shape (n_components, n_features)
+    covariances : ndarray of shape ``structure.shape(n_components, n_features)``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emkit.families import Diagonal
+    >>> x = np.array([[0.0], [2.0], [10.0]])
+    >>> start = Gaussians(np.array([[1.0], [9.0]]), np.ones((2, 1)), Diagonal(), np.zeros(1), np.ones(1))
+    >>> moments, log_likelihood = start.mixture_e_step(x, np.log([0.5, 0.5]))
+    >>> means, covariances = gaussian_m_step(moments, start, floor=0.01)
+    >>> means.round(3).tolist()
+    [[1.0], [10.0]]
+    >>> covariances.round(3).tolist()
+    [[1.0], [0.01]]
+    """
+    structure, scale = gaussians.structure, gaussians.scale
+    with np.errstate(all="ignore"):
+        means = gaussians.means + moments.shifts() * scale
+        previous = structure.rescale(gaussians.covariances, 1.0 / scale)
+        covariances = structure.rescale(structure.m_step(moments, previous, floor), scale)
+    return means, structure.keep_unoccupied(moments.occupied(), covariances, gaussians.covariances)

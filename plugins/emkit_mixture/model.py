@@ -1,0 +1,210 @@
+"""A mixture of Gaussians: ``z_n ~ Categorical(weights)``, ``x_n | z_n = k ~ Normal(means[k], covariances[k])``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import EStep, LatentModel
+from emkit.arrays import as_matrix, as_sample_weight
+from emkit.families import STARTS, CovarianceStructure, Full, Gaussians, as_structure, gaussian_m_step
+from emkit.space import Covariance, Positive, Real, Space
+from emkit_mixture.params import GaussianMixtureParams, GaussianMixtureStatistics
+from emkit_mixture.plot import plot_mixture
+from emkit_mixture.starts import StartingValues, as_starting_values, from_responsibilities, location_and_scale
+
+Array = NDArray[np.float64]
+
+
+@attrs.frozen(eq=False)
+class WeightedRows:
+    """Data of a mixture: rows and, optionally, how often each counts."""
+
+    x: Array
+    weights: Array | None = None
+
+
+#: A matrix, a pair of matrix and weights, or the prepared form.
+MixtureData: TypeAlias = Array | tuple[Array, Array] | WeightedRows
+
+
+def _check_count(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
+    if int(value) != value or value < 1:
+        msg = f"{attribute.name} must be a whole number of at least 1; it is {value!r}."
+        raise ValueError(msg)
+
+
+def _check_floor(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
+    if not 0 <= value < 1:
+        msg = f"floor must be at least 0 and below 1 (a share of the variance of the data); it is {value!r}."
+        raise ValueError(msg)
+
+
+@attrs.frozen
+class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, GaussianMixtureStatistics]):
+    """A Gaussian mixture, fitted by maximum likelihood.
+
+    Attributes
+    ----------
+    n_components : int
+    covariance : CovarianceStructure or {"full", "tied", "diag", "spherical"}
+        Which covariance matrices are allowed.
+    floor : float
+        Smallest eigenvalue of a covariance, relative to the variances of the data. Part of the parameter space, and
+        constant: the fit is the exact maximum under it, whatever the units.
+    start : StartingValues or {"kmeans", "k-means++", "random", "random_from_data"}
+        Where to start.
+    """
+
+    n_components: int = attrs.field(default=1, validator=_check_count)
+    covariance: CovarianceStructure = attrs.field(factory=Full, converter=as_structure)
+    floor: float = attrs.field(default=1e-6, validator=_check_floor)
+    start: StartingValues = attrs.field(factory=StartingValues, converter=as_starting_values, repr=False)
+
+    leaf_rows: ClassVar[int | None] = 65_536
+
+    def e_step(self, params: GaussianMixtureParams, data: MixtureData) -> EStep[GaussianMixtureStatistics]:
+        """Return moments under ``responsibilities[n, k] = P(z_n = k | x_n)``, and the log-likelihood."""
+        rows = self.prepare(data)
+        moments, log_likelihood = self._gaussians(params).mixture_e_step(rows.x, _log(params.weights), rows.weights)
+        n_observations = len(rows.x) if rows.weights is None else float(rows.weights.sum())
+        return EStep(moments, log_likelihood, n_observations)
+
+    def m_step(
+        self, params: GaussianMixtureParams, statistics: GaussianMixtureStatistics
+    ) -> GaussianMixtureParams:
+        """Return counts as weights, and the means and covariances of highest likelihood above the floor."""
+        means, covariances = gaussian_m_step(statistics, self._gaussians(params), self.floor)
+        weights = statistics.counts / statistics.counts.sum()
+        return attrs.evolve(params, weights=weights, means=means, covariances=covariances)
+
+    def initialize(self, data: MixtureData, rng: np.random.Generator) -> GaussianMixtureParams:
+        """Return one M-step on the responsibilities that the starting rule gives."""
+        rows = self.prepare(data)
+        if len(rows.x) < self.n_components:
+            msg = (
+                f"A mixture of n_components={self.n_components} needs at least as many rows, but the data have "
+                f"n_samples={len(rows.x)}: fit fewer components."
+            )
+            raise ValueError(msg)
+        location, scale = location_and_scale(rows.x, rows.weights, self.covariance)
+        if self.start.is_complete():
+            params = GaussianMixtureParams(
+                self.start.weights, self.start.means, self.start.covariances, location, scale
+            )
+        else:
+            share = STARTS[self.start.kind]
+            responsibilities = share((rows.x - location) / scale, self.n_components, rng, rows.weights)
+            params = self.params_of(rows, responsibilities)
+            given = {name: getattr(self.start, name) for name in ("weights", "means", "covariances")}
+            params = attrs.evolve(params, **{name: value for name, value in given.items() if value is not None})
+        self._check_shapes(params)
+        return params
+
+    def params_of(self, data: MixtureData, responsibilities: Array) -> GaussianMixtureParams:
+        """Return the params of one M-step on responsibilities (n_samples, n_components), such as a partition."""
+        rows = self.prepare(data)
+        return from_responsibilities(rows.x, rows.weights, responsibilities, self.covariance, self.floor)
+
+    def space(self, params: GaussianMixtureParams) -> dict[str, Space]:
+        """Return spaces with the floor, and scales that follow the data's own."""
+        variance = params.scale**2
+        covariances: Space
+        if params.covariances.ndim == 3 or self.covariance.name == "tied":
+            covariances = Covariance(self.floor, params.scale)
+        elif self.covariance.name == "diag":
+            covariances = Positive(self.floor * variance, variance)
+        else:
+            covariances = Positive(self.floor * variance[0], variance[:1])
+        return {"means": Real(params.scale), "covariances": covariances}
+
+    def prepare(self, leaf: MixtureData) -> WeightedRows:
+        """Return validated rows and weights."""
+        if isinstance(leaf, WeightedRows):
+            return leaf
+        x, weights = leaf if isinstance(leaf, tuple) else (leaf, None)
+        rows = as_matrix(x, nan_hint="emkit_mvn.NormalImputer accepts NaN")
+        return WeightedRows(rows, None if weights is None else as_sample_weight(weights, len(rows)))
+
+    def log_density(self, params: GaussianMixtureParams, x: Array) -> Array:
+        """Return ``log p(x_n)``, shape (n_samples,)."""
+        joint = self._log_joint(params, x)
+        top = joint.max(axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            density: Array = top + np.log(np.exp(joint - top[:, None]).sum(axis=1))
+        return np.where(np.isfinite(top), density, -np.inf)
+
+    def posterior(self, params: GaussianMixtureParams, data: MixtureData) -> Array:
+        """Return ``responsibilities[n, k] = P(z_n = k | x_n)``, shape (n_samples, n_components).
+
+        A row so far away that every component has density zero gets the weights.
+        """
+        joint = self._log_joint(params, self.prepare(data).x)
+        lost = ~np.isfinite(joint.max(axis=1))
+        joint[lost] = _log(params.weights)
+        shares: Array = np.exp(joint - joint.max(axis=1, keepdims=True))
+        shares /= shares.sum(axis=1, keepdims=True)
+        return shares
+
+    def sample(self, params: GaussianMixtureParams, n: int, rng: np.random.Generator) -> Array:
+        """Return ``n`` rows drawn from the mixture, in random order."""
+        x, _ = self.sample_with_components(params, n, rng)
+        return x[rng.permutation(n)]
+
+    def sample_with_components(
+        self, params: GaussianMixtureParams, n: int, rng: np.random.Generator
+    ) -> tuple[Array, NDArray[np.int_]]:
+        """Return ``n`` rows and the component of each, grouped by component."""
+        counts = rng.multinomial(n, params.weights / params.weights.sum())
+        matrices = self.covariance.to_full(params.covariances, *params.means.shape)
+        rows = [
+            rng.multivariate_normal(mean, matrix, size=count, method="cholesky")
+            for mean, matrix, count in zip(params.means, matrices, counts, strict=True)
+        ]
+        return np.concatenate(rows), np.repeat(np.arange(len(counts)), counts)
+
+    def notes(self, params: GaussianMixtureParams) -> list[str]:
+        """Return a sentence for each component that has no rows left."""
+        return [
+            f"Component {k} is empty (weight {params.weights[k]:.3g}); its mean and covariance are the last it had."
+            for k in np.flatnonzero(params.weights < 1e-12)
+        ]
+
+    def plot(
+        self, params: GaussianMixtureParams, data: MixtureData, ax: Any, columns: Sequence[str] = ()
+    ) -> Any:
+        """Draw the components over the data: densities over a histogram, or ellipses over the first two columns."""
+        covariances = self.covariance.to_full(params.covariances, *params.means.shape)
+        plot_mixture(params.weights, params.means, covariances, self.prepare(data).x, ax)
+        for name, label in zip(columns, (ax.set_xlabel, ax.set_ylabel) if len(columns) > 1 else (ax.set_xlabel,), strict=False):
+            label(name)
+        return ax
+
+    def _gaussians(self, params: GaussianMixtureParams) -> Gaussians:
+        return Gaussians(params.means, params.covariances, self.covariance, params.location, params.scale)
+
+    def _log_joint(self, params: GaussianMixtureParams, x: Array) -> Array:
+        return self._gaussians(params).log_density(x) + _log(params.weights)
+
+    def _check_shapes(self, params: GaussianMixtureParams) -> None:
+        n_features = len(params.location)
+        expected = {
+            "weights": (self.n_components,),
+            "means": (self.n_components, n_features),
+            "covariances": self.covariance.shape(self.n_components, n_features),
+        }
+        for name, shape in expected.items():
+            found = getattr(params, name).shape
+            if found != shape:
+                msg = f"Starting {name} must have shape {shape}; they have shape {found}."
+                raise ValueError(msg)
+
+
+def _log(weights: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        logarithm: Array = np.log(weights)
+    return logarithm
