@@ -1,0 +1,241 @@
+"""The scikit-learn face of the Gaussian mixture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import EMResult, Tolerance, fit
+from emkit.acceleration import Accelerator
+from emkit.arrays import as_sample_weight
+from emkit.estimator import Estimator, rng_of, warn_about
+from emkit.families import CovarianceStructure, as_structure
+from emkit_mixture.model import GaussianMixtureModel
+from emkit_mixture.params import GaussianMixtureParams
+from emkit_mixture.starts import StartingValues
+
+Array = NDArray[np.float64]
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class GaussianMixture(Estimator):
+    """A Gaussian mixture with the interface of ``sklearn.mixture.GaussianMixture``.
+
+    Beyond that class it takes sample weights, counts its tolerance in nats of remaining log-likelihood, is accelerated
+    (every step still checked), works in any units, and keeps the whole fit in ``result_``.
+
+    Parameters
+    ----------
+    n_components : int
+    covariance_type : {"full", "tied", "diag", "spherical"} or CovarianceStructure
+    tol : float or Tolerance
+        Largest log-likelihood, summed over rows, that is left to be gained when a fit counts as converged.
+        scikit-learn compares the mean log-likelihood of two steps instead, and stops much earlier.
+    reg_covar : float
+        Smallest eigenvalue of a covariance, as a share of the variances of the data: a bound on the parameter space,
+        constant during the fit. scikit-learn adds an absolute number to the diagonal instead.
+    max_iter : int
+        Largest number of passes over the data, for each start.
+    n_init : int
+        Number of starts; the best one counts.
+    init_params : {"kmeans", "k-means++", "random", "random_from_data"}
+    weights_init : array of shape (n_components,), optional
+    means_init : array of shape (n_components, n_features), optional
+    precisions_init : array, optional
+        Inverses of the starting covariances, in the shape of the covariance type.
+    random_state : int, Generator, RandomState or None
+    warm_start : bool
+        Whether ``fit`` starts from the last fit.
+    verbose : int
+        Whether to show progress.
+    verbose_interval : int
+        Accepted for compatibility.
+    accelerate : str, Accelerator or None
+        As in :func:`emkit.fit`; None is plain EM.
+
+    Attributes
+    ----------
+    weights_ : (n_components,)
+    means_ : (n_components, n_features)
+    covariances_, precisions_, precisions_cholesky_ : in the shape of the covariance type
+    converged_ : bool
+    n_iter_ : int
+        Accepted steps.
+    lower_bound_ : float
+        Log-likelihood of the fitted params, a mean over rows.
+    lower_bounds_ : list of float
+        The same for every accepted step.
+    result_ : EMResult
+        The fit itself: status, notes, starts, standard errors.
+    n_features_in_ : int
+    feature_names_in_ : (n_features,), only where the data have column names
+
+    Examples
+    --------
+    >>> from emkit import datasets
+    >>> from emkit_mixture import GaussianMixture
+    >>> X = datasets.old_faithful().values
+    >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> mixture.means_.round(2)
+    array([[ 4.29, 79.97],
+           [ 2.04, 54.48]])
+    >>> round(mixture.bic(X), 3)
+    2322.192
+    """
+
+    n_components: int = 1
+    covariance_type: str | CovarianceStructure = attrs.field(default="full", kw_only=True)
+    tol: float | Tolerance = attrs.field(default=1e-6, kw_only=True)
+    reg_covar: float = attrs.field(default=1e-6, kw_only=True)
+    max_iter: int = attrs.field(default=1000, kw_only=True)
+    n_init: int = attrs.field(default=1, kw_only=True)
+    init_params: str = attrs.field(default="kmeans", kw_only=True)
+    weights_init: Any = attrs.field(default=None, kw_only=True)
+    means_init: Any = attrs.field(default=None, kw_only=True)
+    precisions_init: Any = attrs.field(default=None, kw_only=True)
+    random_state: Any = attrs.field(default=None, kw_only=True)
+    warm_start: bool = attrs.field(default=False, kw_only=True)
+    verbose: int = attrs.field(default=0, kw_only=True)
+    verbose_interval: int = attrs.field(default=10, kw_only=True)
+    accelerate: str | Accelerator | None = attrs.field(default="squarem", kw_only=True)
+
+    _estimator_type = "density_estimator"
+
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> GaussianMixture:
+        """Fit the mixture by maximum likelihood.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+        y : ignored
+        sample_weight : array-like of shape (n_samples,), optional
+            A weight of 2 counts a row twice, a weight of 0 leaves it out.
+        """
+        x = self._check_fit_input(X, min_samples=2, nan_hint=_NAN_HINT)
+        weights = as_sample_weight(sample_weight, len(x))
+        if weights is not None:
+            # Rows that do not count must not shape the start or the scale either.
+            x, weights = x[weights > 0], weights[weights > 0]
+        model = self._model()
+        data = x if weights is None else (x, weights)
+        start = self._warm_params(model, x.shape[1])
+        result = fit(
+            model,
+            data,
+            start,
+            accelerate=self.accelerate,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_starts=1 if start is not None else self.n_init,
+            rng=rng_of(self.random_state),
+            on_decrease="warn",
+            progress=bool(self.verbose),
+        )
+        self._adopt(model, result)
+        warn_about(result, type(self).__name__)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int_]:
+        """Fit, and return the most probable component of each row."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def predict(self, X: Any) -> NDArray[np.int_]:
+        """Return the most probable component of each row, shape (n_samples,)."""
+        labels: NDArray[np.int_] = np.argmax(self.predict_proba(X), axis=1)
+        return labels
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return ``P(component k | row n)``, shape (n_samples, n_components)."""
+        x = self._check_input(X)
+        return self.model_.posterior(self.result_.params, x)
+
+    def score_samples(self, X: Any) -> Array:
+        """Return the log-density of each row, in nats, shape (n_samples,)."""
+        x = self._check_input(X)
+        return self.model_.log_density(self.result_.params, x)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Return the log-likelihood per row: the (weighted) mean of ``score_samples``."""
+        density = self.score_samples(X)
+        weights = as_sample_weight(sample_weight, len(density))
+        if weights is None:
+            return float(density.mean())
+        counted = weights > 0
+        return float(density[counted] @ weights[counted] / weights.sum())
+
+    def aic(self, X: Any) -> float:
+        """Return Akaike's criterion on ``X``; smaller is better."""
+        return float(-2 * self.score_samples(X).sum() + 2 * self.result_.n_parameters)
+
+    def bic(self, X: Any) -> float:
+        """Return Schwarz's criterion on ``X``; smaller is better."""
+        density = self.score_samples(X)
+        return float(-2 * density.sum() + self.result_.n_parameters * np.log(len(density)))
+
+    def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.int_]]:
+        """Return rows drawn from the fitted mixture and the component of each, grouped by component."""
+        self._check_is_fitted()
+        if int(n_samples) != n_samples or n_samples < 1:
+            msg = f"n_samples must be a whole number of at least 1; it is {n_samples!r}."
+            raise ValueError(msg)
+        rng = np.random.default_rng(rng_of(self.random_state))
+        return self.model_.sample_with_components(self.result_.params, int(n_samples), rng)
+
+    def _model(self) -> GaussianMixtureModel:
+        structure = as_structure(self.covariance_type)
+        covariances = None
+        if self.precisions_init is not None:
+            covariances = _inverse(np.asarray(self.precisions_init, dtype=np.float64), structure)
+        start = StartingValues(self.init_params, self.weights_init, self.means_init, covariances)
+        return GaussianMixtureModel(self.n_components, structure, self.reg_covar, start)
+
+    def _warm_params(self, model: GaussianMixtureModel, n_features: int) -> GaussianMixtureParams | None:
+        if not self.warm_start or not hasattr(self, "result_"):
+            return None
+        params: GaussianMixtureParams = self.result_.params
+        fits = params.means.shape == (model.n_components, n_features) and model.covariance == self.model_.covariance
+        return params if fits else None
+
+    def _adopt(self, model: GaussianMixtureModel, result: EMResult[GaussianMixtureParams]) -> None:
+        n_observations = result.n_observations or 1.0
+        self.model_ = model
+        self.result_ = result
+        self.weights_ = np.array(result.params.weights)
+        self.means_ = np.array(result.params.means)
+        self.covariances_ = np.array(result.params.covariances)
+        self.precisions_cholesky_ = model.covariance.precisions_cholesky(self.covariances_)
+        self.precisions_ = _squared(self.precisions_cholesky_, model.covariance)
+        self.converged_ = result.converged
+        self.n_iter_ = max(result.n_iter, 1)
+        self.lower_bound_ = result.log_likelihood / n_observations
+        self.lower_bounds_ = [float(value) for value in result.log_likelihoods / n_observations]
+
+
+GaussianMixtureModel.face = GaussianMixture
+
+_NAN_HINT = "emkit_mvn.NormalImputer accepts NaN"
+
+
+def _is_matrix(structure: CovarianceStructure) -> bool:
+    """Return whether covariances of one row of this structure are matrices, not variances."""
+    return len(structure.shape(1, 2)) >= 2 and structure.shape(1, 2)[-1] == structure.shape(1, 2)[-2]
+
+
+def _inverse(precisions: Array, structure: CovarianceStructure) -> Array:
+    """Return the covariances of precisions: matrices are inverted, variances entry by entry."""
+    try:
+        covariances: Array = np.linalg.inv(precisions) if _is_matrix(structure) else 1 / precisions
+    except np.linalg.LinAlgError:
+        msg = "precisions_init must be invertible; one of its matrices is singular."
+        raise ValueError(msg) from None
+    return (covariances + np.swapaxes(covariances, -1, -2)) / 2 if _is_matrix(structure) else covariances
+
+
+def _squared(cholesky: Array, structure: CovarianceStructure) -> Array:
+    if _is_matrix(structure):
+        product: Array = cholesky @ np.swapaxes(cholesky, -1, -2)
+        return product
+    return cholesky**2
