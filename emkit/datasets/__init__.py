@@ -114,8 +114,8 @@ def read(path_or_name: str | os.PathLike[str]) -> Dataset:
     ----------
     path_or_name
         Name of a bundled data set, or path of a file that ends in ``.csv``, ``.npy`` or ``.parquet``. In CSV
-        commas separate the columns and the first row may name them; blank cells, ``NA`` and ``NaN`` are missing
-        entries, blank lines are skipped. A one-dimensional array is one column.
+        commas separate the columns and the first row may name them; blank cells, ``NA`` and ``NaN`` are
+        missing entries, blank lines are skipped. A one-dimensional array is one column.
 
     Raises
     ------

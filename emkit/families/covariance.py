@@ -26,6 +26,8 @@ class CovarianceStructure(ABC):
 
     name: ClassVar[str]
     expansion: ClassVar[Expansion]
+    #: Whether covariances are matrices (over the last two axes) rather than variances.
+    is_matrix: ClassVar[bool] = False
 
     @abstractmethod
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -84,6 +86,7 @@ class Full(CovarianceStructure):
 
     name: ClassVar[str] = "full"
     expansion: ClassVar[Expansion] = TriangleExpansion()
+    is_matrix: ClassVar[bool] = True
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return ``(n_components, n_features, n_features)``."""
@@ -214,6 +217,7 @@ class Tied(CovarianceStructure):
 
     name: ClassVar[str] = "tied"
     expansion: ClassVar[Expansion] = SharedExpansion()
+    is_matrix: ClassVar[bool] = True
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return ``(n_features, n_features)``."""

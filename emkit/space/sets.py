@@ -104,18 +104,6 @@ class Real(Space):
 
 
 @attrs.frozen(eq=False)
-class Undeclared(Space):
-    """A field that declares nothing: real, and guarded by what held at every EM iterate so far.
-
-    See :class:`emkit.space.coordinates.Guard`.
-    """
-
-    def check(self, value: Any, name: str) -> None:
-        """Raise unless every entry is finite."""
-        Real().check(value, name)
-
-
-@attrs.frozen(eq=False)
 class Positive(Space):
     """Numbers of at least ``lower``. A positive ``lower`` is a safeguard, such as a floor under a variance."""
 
@@ -355,3 +343,33 @@ class Integer(Space):
     def tangent(self, value: Array) -> Array:
         """Return no direction."""
         return np.zeros((0, value.size))
+
+
+@attrs.frozen(eq=False)
+class Undeclared(Space):
+    """A field that declares nothing: real, and guarded by what held at every EM iterate so far.
+
+    See :class:`emkit.space.coordinates.Guard`. Its equations are read off the value: entries that sum to one over the
+    last axis count as proportions, symmetric matrices as covariances.
+    """
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is finite."""
+        Real().check(value, name)
+
+    def tangent(self, value: Array) -> Array:
+        """Return the free directions of the set the value looks like a member of."""
+        return self._guess(value).tangent(value)
+
+    def on_bound(self, value: Array) -> NDArray[np.bool_]:
+        """Return which entries lie on the edge of that set."""
+        return self._guess(value).on_bound(value)
+
+    def _guess(self, value: Array) -> Space:
+        if value.ndim and value.shape[-1] > 1:
+            if (value >= 0).all() and (np.abs(value.sum(axis=-1) - 1) <= SUM_TOLERANCE).all():
+                return Simplex()
+            is_square = value.ndim > 1 and value.shape[-1] == value.shape[-2]
+            if is_square and np.array_equal(value, np.swapaxes(value, -1, -2)):
+                return Covariance()
+        return Real()

@@ -50,11 +50,11 @@ def _is_record(cls: type) -> bool:
 
 def _arguments(cls: Any) -> dict[str, str]:
     """Return the name of the constructor's argument for every field of a record."""
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return {name: name for name in cls._fields}
     if attrs.has(cls):
         return {field.name: field.alias or field.name for field in attrs.fields(cls) if field.init}
-    return {field.name: field.name for field in dataclasses.fields(cls) if field.init}
+    if dataclasses.is_dataclass(cls):
+        return {field.name: field.name for field in dataclasses.fields(cls) if field.init}
+    return {name: name for name in cls._fields}
 
 
 @attrs.define
@@ -75,7 +75,7 @@ class Writer:
         if kind is float:
             # repr gives the shortest digits that read back as the same float; JSON itself has no NaN.
             return ["float", repr(value)]
-        if isinstance(value, enum.Enum) and value.name in kind.__members__:
+        if issubclass(kind, enum.Enum) and value.name in kind.__members__:
             return ["enum", self._class_name(kind), value.name]
         if isinstance(value, np.generic):
             return ["scalar", self._array(np.asarray(value), path)]

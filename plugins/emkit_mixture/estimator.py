@@ -219,23 +219,18 @@ GaussianMixtureModel.face = GaussianMixture
 _NAN_HINT = "emkit_mvn.NormalImputer accepts NaN"
 
 
-def _is_matrix(structure: CovarianceStructure) -> bool:
-    """Return whether covariances of one row of this structure are matrices, not variances."""
-    return len(structure.shape(1, 2)) >= 2 and structure.shape(1, 2)[-1] == structure.shape(1, 2)[-2]
-
-
 def _inverse(precisions: Array, structure: CovarianceStructure) -> Array:
     """Return the covariances of precisions: matrices are inverted, variances entry by entry."""
     try:
-        covariances: Array = np.linalg.inv(precisions) if _is_matrix(structure) else 1 / precisions
+        covariances: Array = np.linalg.inv(precisions) if structure.is_matrix else 1 / precisions
     except np.linalg.LinAlgError:
         msg = "precisions_init must be invertible; one of its matrices is singular."
         raise ValueError(msg) from None
-    return (covariances + np.swapaxes(covariances, -1, -2)) / 2 if _is_matrix(structure) else covariances
+    return (covariances + np.swapaxes(covariances, -1, -2)) / 2 if structure.is_matrix else covariances
 
 
 def _squared(cholesky: Array, structure: CovarianceStructure) -> Array:
-    if _is_matrix(structure):
+    if structure.is_matrix:
         product: Array = cholesky @ np.swapaxes(cholesky, -1, -2)
         return product
     return cholesky**2

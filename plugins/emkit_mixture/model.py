@@ -114,12 +114,12 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         """Return spaces with the floor, and scales that follow the data's own."""
         variance = params.scale**2
         covariances: Space
-        if params.covariances.ndim == 3 or self.covariance.name == "tied":
+        if self.covariance.is_matrix:
             covariances = Covariance(self.floor, params.scale)
-        elif self.covariance.name == "diag":
-            covariances = Positive(self.floor * variance, variance)
         else:
-            covariances = Positive(self.floor * variance[0], variance[:1])
+            # One variance for all features, or one each; a spherical structure has one scale for all of them.
+            unit = variance if params.covariances.ndim == 2 else variance[:1]
+            covariances = Positive(self.floor * unit, unit)
         return {"means": Real(params.scale), "covariances": covariances}
 
     def prepare(self, leaf: MixtureData) -> WeightedRows:

@@ -93,8 +93,7 @@ def neutral_gaussians(
 ) -> Gaussians:
     """Return components that all sit at ``location`` with standard deviations ``scale``: where moments are taken."""
     shape = structure.shape(n_components, len(location))
-    is_matrix = shape[-2:] == (len(location), len(location)) and structure.name in ("full", "tied")
-    unit = np.broadcast_to(np.eye(len(location)) if is_matrix else np.ones(shape), shape)
+    unit = np.broadcast_to(np.eye(len(location)) if structure.is_matrix else np.ones(shape), shape)
     means = np.repeat(location[None], n_components, axis=0)
     return Gaussians(means, structure.rescale(unit, scale), structure, location, scale)
 
