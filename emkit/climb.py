@@ -72,7 +72,9 @@ class Point:
 class Climb:
     """The state of one start."""
 
-    def __init__(self, workload: Workload, settings: Settings, index: int, report: Callable[[Iterate[Any]], None]) -> None:
+    def __init__(
+        self, workload: Workload, settings: Settings, index: int, report: Callable[[Iterate[Any]], None]
+    ) -> None:
         self._workload = workload
         self._model = workload.model
         self._settings = settings

@@ -223,8 +223,5 @@ def verify(model: Any, params: Any, data: Any) -> Verification:
     slopes = vectors.T @ (gradient / scale)
     gap = float(np.sum(slopes**2 / np.maximum(np.abs(eigenvalues), 1e-12)) / 2)
     smallest = float(eigenvalues[0]) if len(eigenvalues) else float("inf")
-    if smallest < -1e-4:
-        kind = "saddle"
-    else:
-        kind = "maximum" if gap < 1e-4 else "not stationary"
-    return Verification(kind, gap, smallest, objective.n_on_bound)
+    stationary = "maximum" if gap < 1e-4 else "not stationary"
+    return Verification("saddle" if smallest < -1e-4 else stationary, gap, smallest, objective.n_on_bound)

@@ -78,9 +78,7 @@ def _distribution(point: EntryPoint) -> str:
 def _unknown(name: str) -> str:
     names = list(available_models())
     if not names:
-        return (
-            f"There is no model {name!r}: no installed distribution has entry points in the group {GROUP!r}."
-        )
+        return f"There is no model {name!r}: no installed distribution has entry points in the group {GROUP!r}."
     close = difflib.get_close_matches(name, names)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return f"There is no model {name!r}; there are {', '.join(names)}.{hint}"

@@ -39,9 +39,7 @@ def streams(rng: RandomSource, n: int) -> list[Generator]:
     if isinstance(rng, Generator):
         return rng.spawn(n)
     root = rng if isinstance(rng, SeedSequence) else SeedSequence(rng)
-    return [
-        np.random.default_rng(SeedSequence(root.entropy, spawn_key=(*root.spawn_key, r))) for r in range(n)
-    ]
+    return [np.random.default_rng(SeedSequence(root.entropy, spawn_key=(*root.spawn_key, r))) for r in range(n)]
 
 
 def run_starts(

@@ -222,9 +222,7 @@ class EMResult(Generic[Params]):
         text = f"{len(reached)} of {len(self.starts)} reached this objective"
         return f"{text}, {len(failed)} failed" if failed else text
 
-    def plot(
-        self, data: Any = None, path: str | PathLike[str] | None = None, columns: Sequence[str] = ()
-    ) -> Any:
+    def plot(self, data: Any = None, path: str | PathLike[str] | None = None, columns: Sequence[str] = ()) -> Any:
         """Draw the climb of the objective and, if the model can, the fit over ``data``; save it if a path is given.
 
         ``columns`` name the columns of the data on the axes. Returns the matplotlib figure.

@@ -34,8 +34,9 @@ def children(node: object) -> list[tuple[str | int, Any]]:
         return list(enumerate(node))
     if isinstance(node, type):
         return []
-    if attrs.has(type(node)):
-        return [(field.name, getattr(node, field.name)) for field in attrs.fields(type(node)) if field.init]
+    cls: type[Any] = type(node)
+    if attrs.has(cls):
+        return [(field.name, getattr(node, field.name)) for field in attrs.fields(cls) if field.init]
     if dataclasses.is_dataclass(node):
         return [(field.name, getattr(node, field.name)) for field in dataclasses.fields(node) if field.init]
     return []
@@ -75,13 +76,9 @@ def map_leaves(function: Callable[..., Any], first: Tree, *others: Any) -> Tree:
     columns = [children(other) for other in others]
     for column in columns:
         if [name for name, _ in column] != [name for name, _ in parts]:
-            msg = (
-                f"Two trees have different parts: {[name for name, _ in parts]} and {[name for name, _ in column]}."
-            )
+            msg = f"Two trees have different parts: {[name for name, _ in parts]} and {[name for name, _ in column]}."
             raise ValueError(msg)
-    mapped = [
-        map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)
-    ]
+    mapped = [map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)]
     return rebuild(first, mapped)  # type: ignore[no-any-return]
 
 

@@ -126,14 +126,23 @@ class Turnbull:
         return statistics / statistics.sum()
 
 
+def _numbers(text):
+    return np.array(text.split(), dtype=float)
+
+
 def _turnbull_data():
     # Time to cosmetic deterioration of 46 breast-cancer patients under radiotherapy alone, in months; inf where it
     # was not seen (Finkelstein and Wolfe 1985, Biometrics 41:933, table 4).
-    left = "45 6 0 46 46 7 17 7 37 0 4 15 11 22 46 46 25 46 26 46 27 36 46 36 37 40 17 46 11 38 5 37 0 18 24 36 5 19 17 24 32 33 19 37 34 36"
-    right = "inf 10 7 inf inf 16 inf 14 44 8 11 inf 15 inf inf inf 37 inf 40 inf 34 44 inf 48 inf inf 25 inf 18 inf 12 inf 5 inf inf inf 11 35 25 inf inf inf 26 inf inf inf"
-    lower, upper = (np.array(text.split(), dtype=float) for text in (left, right))
+    lower = _numbers(
+        "45 6 0 46 46 7 17 7 37 0 4 15 11 22 46 46 25 46 26 46 27 36 46 36 37 40 17 46 11 38 5 37 0 18 24 36"
+        " 5 19 17 24 32 33 19 37 34 36"
+    )
+    upper = _numbers(
+        "inf 10 7 inf inf 16 inf 14 44 8 11 inf 15 inf inf inf 37 inf 40 inf 34 44 inf 48 inf inf 25 inf 18 inf 12"
+        " inf 5 inf inf inf 11 35 25 inf inf inf 26 inf inf inf"
+    )
     # Turnbull's innermost intervals: from a left end to the next right end with no other left end between.
-    ends = np.array("4 5 6 7 7 8 11 12 15 16 17 18 24 25 25 26 33 34 34 35 36 37 38 40 40 44 46 48".split(), dtype=float)
+    ends = _numbers("4 5 6 7 7 8 11 12 15 16 17 18 24 25 25 26 33 34 34 35 36 37 38 40 40 44 46 48")
     start, stop = ends[0::2], ends[1::2]
     return ((start >= lower[:, None]) & (stop <= upper[:, None])).astype(float)
 

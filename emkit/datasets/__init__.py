@@ -130,9 +130,7 @@ def read(path_or_name: str | os.PathLike[str]) -> Dataset:
         return load(path_or_name)
     path = Path(path_or_name)
     if not path.exists():
-        msg = (
-            f"There is neither a file nor a bundled data set {str(path)!r}; bundled are {', '.join(names())}."
-        )
+        msg = f"There is neither a file nor a bundled data set {str(path)!r}; bundled are {', '.join(names())}."
         raise FileNotFoundError(msg)
     readers = {".csv": _read_csv, ".npy": _read_npy, ".parquet": _read_parquet}
     reader = readers.get(path.suffix.lower())
@@ -180,9 +178,7 @@ def _parse_csv(lines: Iterable[str], source: str) -> tuple[tuple[str, ...], NDAr
     values = np.empty((len(rows), n_features))
     for row, (line, cells) in enumerate(rows):
         if len(cells) != n_features:
-            msg = (
-                f"{source}, line {line}: expected {n_features} cells as in the first row, found {len(cells)}."
-            )
+            msg = f"{source}, line {line}: expected {n_features} cells as in the first row, found {len(cells)}."
             raise ValueError(msg)
         values[row] = _numbers(cells, columns, f"{source}, line {line}")
     return columns, values

@@ -81,9 +81,7 @@ def add_e_steps(left: EStep[Any], right: EStep[Any]) -> EStep[Any]:
     """Return the E-step of two parts of the data taken together."""
     counts = (left.n_observations, right.n_observations)
     total = None if None in counts else counts[0] + counts[1]  # type: ignore[operator]
-    return EStep(
-        tree.add(left.statistics, right.statistics), left.log_likelihood + right.log_likelihood, total
-    )
+    return EStep(tree.add(left.statistics, right.statistics), left.log_likelihood + right.log_likelihood, total)
 
 
 def _e_step_of_leaf(model: Any, params: Any, leaf: Any) -> EStep[Any]:

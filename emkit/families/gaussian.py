@@ -60,9 +60,7 @@ class Gaussians:
                 out[rows] = plan.log_joint(phi, far).T
         return out
 
-    def moments(
-        self, x: Array, responsibilities: Array, sample_weight: Array | None = None
-    ) -> GaussianMoments:
+    def moments(self, x: Array, responsibilities: Array, sample_weight: Array | None = None) -> GaussianMoments:
         """Return the moments of the rows, each shared among the components by its responsibilities.
 
         Parameters

@@ -142,9 +142,7 @@ class Sums:
         n_components, n_features = plan.means.shape
         shape = plan.structure.shape(n_components, n_features)
         pooled = np.zeros((n_features, n_features))
-        return cls(
-            plan, np.zeros(plan.coefficients.shape), pooled, np.zeros(plan.means.shape), np.zeros(shape)
-        )
+        return cls(plan, np.zeros(plan.coefficients.shape), pooled, np.zeros(plan.means.shape), np.zeros(shape))
 
     def add(self, phi: Array, responsibilities: Array) -> None:
         """Add one block, with weighted responsibilities of shape (n_components, n_rows)."""

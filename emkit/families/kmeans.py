@@ -202,9 +202,7 @@ def _lloyd(rows: _CanonicalRows, centres: Array) -> Array:
     for _ in range(MAX_LLOYD_STEPS):
         labels, distances = _nearest(values, centres)
         counts = np.bincount(labels, weights, minlength=n_components)
-        sums = np.array(
-            [np.bincount(labels, weights * column, minlength=n_components) for column in values.T]
-        ).T
+        sums = np.array([np.bincount(labels, weights * column, minlength=n_components) for column in values.T]).T
         occupied = counts > 0
         moved = np.where(occupied[:, None], sums / np.where(occupied, counts, 1.0)[:, None], centres)
         # An empty cluster takes over the row that costs most, as long as some row is not a centre already.

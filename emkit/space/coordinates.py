@@ -111,7 +111,9 @@ class Coordinates(Generic[Params]):
         for entry in self.entries:
             value = np.asarray(found.get(entry.path, np.nan), dtype=np.float64)
             if value.shape != entry.shape:
-                msg = f"{entry.name} had shape {entry.shape} at the start, and now {value.shape}: an M-step must keep it."
+                msg = (
+                    f"{entry.name} had shape {entry.shape} at the start, and now {value.shape}: an M-step must keep it."
+                )
                 raise ValueError(msg)
             parts.append(value.ravel())
         return np.concatenate(parts) if parts else np.zeros(0)
@@ -164,7 +166,7 @@ def _is_positive_definite(value: Array) -> bool:
     return True
 
 
-_INFERRED = (_is_nonnegative, _is_at_most_one, _is_positive_definite)
+_INFERRED: tuple[Callable[[Array], bool], ...] = (_is_nonnegative, _is_at_most_one, _is_positive_definite)
 
 
 class Guard:
@@ -189,7 +191,9 @@ class Guard:
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether ``proposal`` is feasible, given an EM iterate nearby."""
         return all(
-            self._entry_allows(entry, proposal[entry.place].reshape(entry.shape), reference[entry.place].reshape(entry.shape))
+            self._entry_allows(
+                entry, proposal[entry.place].reshape(entry.shape), reference[entry.place].reshape(entry.shape)
+            )
             for entry in self._entries
         )
 

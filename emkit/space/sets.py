@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 
 #: How far from one a proportion may sum. Rounding of 1e6 additions stays far below it, a mistake far above.
 SUM_TOLERANCE = 1e-8
+#: A probability this close to 0 or 1 lies on its bound: EM only approaches a bound, and no data of fewer than a
+#: billion rows could tell the difference.
+PROBABILITY_ATOL = 1e-9
 #: An entry this close to its bound, relative to the bound, counts as lying on it.
 BOUND_RTOL = 1e-6
 _ON_BOUND = "lies on the bound of its space."
@@ -115,7 +118,12 @@ class Positive(Space):
         Real().check(value, name)
         array = _as_array(value)
         for index in np.argwhere(array < np.asarray(self.lower) * (1 - BOUND_RTOL))[:1]:
-            raise _fail(name, tuple(index), f"at least {np.broadcast_to(self.lower, array.shape)[tuple(index)]:g}", array[tuple(index)])
+            raise _fail(
+                name,
+                tuple(index),
+                f"at least {np.broadcast_to(self.lower, array.shape)[tuple(index)]:g}",
+                array[tuple(index)],
+            )
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether entries above the bound stay above it."""
@@ -160,7 +168,7 @@ class UnitInterval(Space):
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which entries are 0 or 1."""
-        return np.asarray((value <= 0) | (value >= 1))
+        return np.asarray((value <= PROBABILITY_ATOL) | (value >= 1 - PROBABILITY_ATOL))
 
 
 @attrs.frozen(eq=False)
@@ -206,7 +214,7 @@ class Simplex(Space):
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which supported entries are zero."""
-        return np.asarray((value <= 0) & self._support(value))
+        return np.asarray((value <= PROBABILITY_ATOL) & self._support(value))
 
 
 @attrs.frozen(eq=False)
@@ -284,9 +292,7 @@ class Covariance(Space):
         if not flags.any():
             return None
         which = name if flags.ndim == 0 else f"{name}[{', '.join(str(i) for i in np.flatnonzero(flags))}]"
-        return (
-            f"{which} rests on its eigenvalue floor ({self.floor:g} relative to the data): the data do not determine it."
-        )
+        return f"{which} rests on its eigenvalue floor ({self.floor:g}, relative): the data do not determine it."
 
     def typical(self, value: Array) -> Array:
         """Return the product of typical standard deviations for every entry."""

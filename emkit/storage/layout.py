@@ -161,16 +161,10 @@ def _check_places(entries: dict[str, Any], size: int) -> dict[str, Place]:
                 pass
             case _:
                 fail(f"the entry of array {name!r} is not understood")
-        if (
-            len(entry) != 3
-            or dtype not in _DTYPES
-            or not all(type(n) is int and n >= 0 for n in [*shape, begin, end])
-        ):
+        if len(entry) != 3 or dtype not in _DTYPES or not all(type(n) is int and n >= 0 for n in [*shape, begin, end]):
             fail(f"array {name!r} has a dtype, a number or a key that is not understood")
         if math.prod(shape) * _DTYPES[dtype].itemsize != end - begin:
-            fail(
-                f"array {name!r} has {end - begin} bytes and does not fit shape {str(shape)[:80]} of {dtype}"
-            )
+            fail(f"array {name!r} has {end - begin} bytes and does not fit shape {str(shape)[:80]} of {dtype}")
         spans.append((begin, end))
         places[name] = (_DTYPES[dtype], tuple(shape), begin)
     position = 0

@@ -89,9 +89,7 @@ class Writer:
             fields = {str(name): self.node(item, (*path, name)) for name, item in trees.children(value)}
             return ["class", self._class_name(kind), fields]
         what = "a dict with keys that are not strings" if kind is dict else f"of type {kind.__name__}"
-        _refuse(
-            path, what, "attrs classes, dataclasses, named tuples, dicts, tuples, lists, enums, arrays, texts"
-        )
+        _refuse(path, what, "attrs classes, dataclasses, named tuples, dicts, tuples, lists, enums, arrays, texts")
 
     def _items(self, items: list[Any] | tuple[Any, ...], path: trees.Path) -> Any:
         # A history of thousands of floats belongs with the arrays, not in the header.
@@ -117,9 +115,7 @@ class Writer:
 
     def _class_name(self, cls: type) -> str:
         if self.classes.setdefault(cls.__name__, cls) is not cls:
-            msg = (
-                f"Two classes named {cls.__name__} cannot lie in one file, which knows classes by name only."
-            )
+            msg = f"Two classes named {cls.__name__} cannot lie in one file, which knows classes by name only."
             raise ValueError(msg)
         return cls.__name__
 

@@ -1,4 +1,4 @@
-"""Finite mixtures: :class:`GaussianMixture` for people with data, :class:`GaussianMixtureModel` for people with models."""
+"""Finite mixtures: `GaussianMixture` for people with data, `GaussianMixtureModel` for people with models."""
 
 from emkit_mixture.estimator import GaussianMixture
 from emkit_mixture.model import GaussianMixtureModel, WeightedRows

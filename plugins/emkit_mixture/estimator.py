@@ -6,12 +6,12 @@ from typing import Any
 
 import attrs
 import numpy as np
+from emkit.estimator import Estimator, rng_of, warn_about
 from numpy.typing import NDArray
 
 from emkit import EMResult, Tolerance, fit
 from emkit.acceleration import Accelerator
 from emkit.arrays import as_sample_weight
-from emkit.estimator import Estimator, rng_of, warn_about
 from emkit.families import CovarianceStructure, as_structure
 from emkit_mixture.model import GaussianMixtureModel
 from emkit_mixture.params import GaussianMixtureParams
@@ -222,7 +222,7 @@ _NAN_HINT = "emkit_mvn.NormalImputer accepts NaN"
 def _inverse(precisions: Array, structure: CovarianceStructure) -> Array:
     """Return the covariances of precisions: matrices are inverted, variances entry by entry."""
     try:
-        covariances: Array = np.linalg.inv(precisions) if structure.is_matrix else 1 / precisions
+        covariances = np.asarray(np.linalg.inv(precisions) if structure.is_matrix else 1 / precisions, dtype=np.float64)
     except np.linalg.LinAlgError:
         msg = "precisions_init must be invertible; one of its matrices is singular."
         raise ValueError(msg) from None

@@ -74,9 +74,7 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         n_observations = len(rows.x) if rows.weights is None else float(rows.weights.sum())
         return EStep(moments, log_likelihood, n_observations)
 
-    def m_step(
-        self, params: GaussianMixtureParams, statistics: GaussianMixtureStatistics
-    ) -> GaussianMixtureParams:
+    def m_step(self, params: GaussianMixtureParams, statistics: GaussianMixtureStatistics) -> GaussianMixtureParams:
         """Return counts as weights, and the means and covariances of highest likelihood above the floor."""
         means, covariances = gaussian_m_step(statistics, self._gaussians(params), self.floor)
         weights = statistics.counts / statistics.counts.sum()
@@ -174,13 +172,13 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
             for k in np.flatnonzero(params.weights < 1e-12)
         ]
 
-    def plot(
-        self, params: GaussianMixtureParams, data: MixtureData, ax: Any, columns: Sequence[str] = ()
-    ) -> Any:
+    def plot(self, params: GaussianMixtureParams, data: MixtureData, ax: Any, columns: Sequence[str] = ()) -> Any:
         """Draw the components over the data: densities over a histogram, or ellipses over the first two columns."""
         covariances = self.covariance.to_full(params.covariances, *params.means.shape)
         plot_mixture(params.weights, params.means, covariances, self.prepare(data).x, ax)
-        for name, label in zip(columns, (ax.set_xlabel, ax.set_ylabel) if len(columns) > 1 else (ax.set_xlabel,), strict=False):
+        for name, label in zip(
+            columns, (ax.set_xlabel, ax.set_ylabel) if len(columns) > 1 else (ax.set_xlabel,), strict=False
+        ):
             label(name)
         return ax
 

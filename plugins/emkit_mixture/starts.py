@@ -88,9 +88,7 @@ def _check_range(scale: Array) -> None:
         raise ValueError(msg)
 
 
-def neutral_gaussians(
-    structure: CovarianceStructure, n_components: int, location: Array, scale: Array
-) -> Gaussians:
+def neutral_gaussians(structure: CovarianceStructure, n_components: int, location: Array, scale: Array) -> Gaussians:
     """Return components that all sit at ``location`` with standard deviations ``scale``: where moments are taken."""
     shape = structure.shape(n_components, len(location))
     unit = np.broadcast_to(np.eye(len(location)) if structure.is_matrix else np.ones(shape), shape)

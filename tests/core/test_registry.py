@@ -34,9 +34,7 @@ A_MODEL = "class Model:\n    pass\n"
 
 def test_models_are_listed_by_name_without_importing_them(install):
     install("zeta", {"zz-model": "zeta_package:Model"}, {"zeta_package.py": "raise SystemExit('imported')"})
-    install(
-        "alpha", {"aa-model": "alpha_package:Model"}, {"alpha_package.py": "raise SystemExit('imported')"}
-    )
+    install("alpha", {"aa-model": "alpha_package:Model"}, {"alpha_package.py": "raise SystemExit('imported')"})
     names = list(available_models())
     assert names == sorted(names)
     assert {"aa-model", "zz-model"} <= set(names)

@@ -128,9 +128,7 @@ def test_a_float_comes_back_with_the_same_bits(path, value):
         assert struct.pack("<d", found) == expected
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float64", "float32", "float16", "int64", "int32", "uint8", "bool", ">f8", ">i4"]
-)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "int32", "uint8", "bool", ">f8", ">i4"])
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (3, 0, 2), (2, 3, 4)])
 def test_an_array_comes_back_with_the_same_values_shape_and_type(path, dtype, shape):
     array = np.random.default_rng(0).integers(0, 2, shape).astype(dtype)
@@ -165,9 +163,7 @@ def test_arrays_come_back_read_only(path):
         back["a"][0] = 2
 
 
-@pytest.mark.parametrize(
-    "scalar", [np.float64("nan"), np.float64(0.1), np.float32(0.1), np.int64(-3), np.bool_(True)]
-)
+@pytest.mark.parametrize("scalar", [np.float64("nan"), np.float64(0.1), np.float32(0.1), np.int64(-3), np.bool_(True)])
 def test_a_numpy_scalar_comes_back_as_one(path, scalar):
     back = round_trip(scalar, path)
     assert type(back) is type(scalar)
@@ -584,9 +580,7 @@ def test_metadata_of_another_kind_are_refused(path, change, reason):
         storage.read(path)
 
 
-@pytest.mark.parametrize(
-    "text", [b"[]", b"{}", b'{"__metadata__":[]}', b"null", b'"x"', b"\xff\xfe{}", b"[" * 99_999]
-)
+@pytest.mark.parametrize("text", [b"[]", b"{}", b'{"__metadata__":[]}', b"null", b'"x"', b"\xff\xfe{}", b"[" * 99_999])
 def test_a_header_that_is_no_object_with_metadata_is_refused(path, text):
     path.write_bytes(struct.pack("<Q", len(text)) + text)
     with pytest.raises(FormatError):

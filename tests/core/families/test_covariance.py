@@ -22,9 +22,7 @@ def random_covariances(structure, n_components, n_features, rng):
 def scatter_moments(structure, rng, n_components=3, n_features=3, smallest=1e-3):
     """Moments of centred data whose scatter has eigenvalues on both sides of the floors used below."""
     counts = rng.uniform(5.0, 50.0, n_components)
-    axes = ortho_group.rvs(n_features, size=n_components, random_state=rng).reshape(
-        -1, n_features, n_features
-    )
+    axes = ortho_group.rvs(n_features, size=n_components, random_state=rng).reshape(-1, n_features, n_features)
     eigenvalues = np.geomspace(smallest, 1.0, n_features)
     scatter = (axes * eigenvalues) @ axes.swapaxes(1, 2)
     second = counts[:, None, None] * scatter
@@ -119,16 +117,12 @@ def test_rescaled_covariances_are_those_of_rescaled_features(structure):
     covariances = random_covariances(structure, 2, 3, rng)
     factor = structure.scale_of(rng.uniform(0.1, 10.0, 3))
     rescaled = structure.to_full(structure.rescale(covariances, factor), 2, 3)
-    np.testing.assert_allclose(
-        rescaled, np.diag(factor) @ structure.to_full(covariances, 2, 3) @ np.diag(factor)
-    )
+    np.testing.assert_allclose(rescaled, np.diag(factor) @ structure.to_full(covariances, 2, 3) @ np.diag(factor))
 
 
 def test_a_spherical_scale_is_common_to_all_features():
     np.testing.assert_allclose(Spherical().scale_of(np.array([3.0, 4.0])), np.sqrt(12.5) * np.ones(2))
-    np.testing.assert_allclose(
-        Spherical().scale_of(np.array([3e-200, 4e-200])), np.sqrt(12.5) * 1e-200 * np.ones(2)
-    )
+    np.testing.assert_allclose(Spherical().scale_of(np.array([3e-200, 4e-200])), np.sqrt(12.5) * 1e-200 * np.ones(2))
     np.testing.assert_array_equal(Full().scale_of(np.array([3.0, 4.0])), [3.0, 4.0])
 
 
@@ -161,9 +155,7 @@ def test_the_m_step_beats_every_perturbed_feasible_covariance(structure, floor):
 def test_a_floor_below_every_eigenvalue_changes_nothing(structure):
     moments, _ = scatter_moments(structure, np.random.default_rng(6))
     previous = np.ones(structure.shape(3, 3))
-    np.testing.assert_array_equal(
-        structure.m_step(moments, previous, 1e-12), structure.m_step(moments, previous, 1e-9)
-    )
+    np.testing.assert_array_equal(structure.m_step(moments, previous, 1e-12), structure.m_step(moments, previous, 1e-9))
 
 
 @pytest.mark.parametrize("structure", [Full(), Tied()], ids=lambda structure: structure.name)

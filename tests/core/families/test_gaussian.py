@@ -38,9 +38,7 @@ def example(structure, n_samples=500, n_features=4, tightness=1.0, seed=0):
     noise = rng.normal(size=(n_samples, n_features))
     x = (means[labels] + (np.linalg.cholesky(matrices)[labels] @ noise[:, :, None])[:, :, 0]) * units
     scale = structure.scale_of(x.std(axis=0))
-    return Gaussians(
-        means * units, structure.rescale(covariances, units), structure, x.mean(axis=0), scale
-    ), x
+    return Gaussians(means * units, structure.rescale(covariances, units), structure, x.mean(axis=0), scale), x
 
 
 def explicit_log_density(gaussians, x):
@@ -104,9 +102,7 @@ def test_the_log_density_is_that_of_scipy(structure, n_samples):
         multivariate_normal(mean, Covariance.from_cholesky(factor)).logpdf(x)
         for mean, factor in zip(gaussians.means, factors, strict=True)
     ]
-    np.testing.assert_allclose(
-        gaussians.log_density(x), np.reshape(expected, (3, -1)).T, rtol=1e-10, atol=1e-10
-    )
+    np.testing.assert_allclose(gaussians.log_density(x), np.reshape(expected, (3, -1)).T, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 4])
@@ -119,9 +115,7 @@ def test_the_moments_are_the_weighted_sums_of_their_definition(structure, n_feat
         gaussians.moments(x, responsibilities, weights),
         explicit_moments(gaussians, x, responsibilities * weights[:, None]),
     )
-    assert_moments_equal(
-        gaussians.moments(x, responsibilities), explicit_moments(gaussians, x, responsibilities)
-    )
+    assert_moments_equal(gaussians.moments(x, responsibilities), explicit_moments(gaussians, x, responsibilities))
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["unweighted", "weighted"])
@@ -178,9 +172,7 @@ def test_the_memory_layout_of_the_data_is_immaterial(structure):
 @pytest.mark.parametrize("structure", **ids)
 def test_location_and_scale_change_no_result(structure):
     gaussians, x = example(structure)
-    other = attrs.evolve(
-        gaussians, location=gaussians.location + gaussians.scale, scale=gaussians.scale * 1.7
-    )
+    other = attrs.evolve(gaussians, location=gaussians.location + gaussians.scale, scale=gaussians.scale * 1.7)
     np.testing.assert_allclose(other.log_density(x), gaussians.log_density(x), rtol=1e-10)
     one, two = (gaussian_m_step(g.mixture_e_step(x, LOG_WEIGHTS)[0], g, 1e-9) for g in (gaussians, other))
     np.testing.assert_allclose(one[0], two[0], rtol=1e-10)
@@ -204,9 +196,7 @@ def test_the_fit_follows_the_units_of_the_data(structure):
     means, covariances = gaussian_m_step(moments, gaussians, 1e-9)
     other_means, other_covariances = gaussian_m_step(others, rescaled, 1e-9)
     np.testing.assert_allclose(other_means, means * factor, rtol=1e-10)
-    np.testing.assert_allclose(
-        other_covariances, structure.rescale(covariances, factor), rtol=1e-9, atol=1e-30
-    )
+    np.testing.assert_allclose(other_covariances, structure.rescale(covariances, factor), rtol=1e-9, atol=1e-30)
 
 
 @pytest.mark.parametrize("structure", **ids)
@@ -382,9 +372,7 @@ def test_nothing_moves_without_any_rows(structure):
 def test_identical_rows_end_on_the_floor():
     x = np.tile([1.0, 2.0], (50, 1))
     for structure in STRUCTURES:
-        unit = structure.m_step(
-            GaussianMoments(np.ones(1), np.zeros((1, 2)), np.zeros(structure.shape(1, 2))), 0, 1.0
-        )
+        unit = structure.m_step(GaussianMoments(np.ones(1), np.zeros((1, 2)), np.zeros(structure.shape(1, 2))), 0, 1.0)
         gaussians = Gaussians(np.array([[1.5, 2.5]]), unit, structure, np.zeros(2), np.ones(2))
         means, covariances = gaussian_m_step(gaussians.moments(x, np.ones((50, 1))), gaussians, 1e-6)
         np.testing.assert_allclose(means, [[1.0, 2.0]])
