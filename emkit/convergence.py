@@ -97,6 +97,11 @@ class Monitor(ABC):
     def _estimate(self, step: Step) -> None:
         if step.gain is None or self._previous is None:
             return
+        if step.gain < -max(FALL_RTOL * (1 + abs(step.objective)), step.floor):
+            # A model that may fall, or whose caller ignores it: nothing follows about what is left.
+            self._at_floor = 0
+            self.gap = float("inf")
+            return
         if step.gain <= step.floor:
             # Gains at the floor are noise; so are the ratios of the steps that belong to them.
             self._at_floor += 1
@@ -217,7 +222,7 @@ def as_tolerance(tol: float | Tolerance) -> Tolerance:
     """Return the rule for a number of nats (0: run to a standstill), or the rule itself."""
     if isinstance(tol, Tolerance):
         return tol
-    if not np.isfinite(tol) or tol < 0:
+    if not isinstance(tol, int | float | np.number) or not np.isfinite(tol) or tol < 0:
         msg = f"tol must be a number of nats of at least 0, or a Tolerance; it is {tol!r}."
         raise ValueError(msg)
     return Standstill() if tol == 0 else GainTolerance(float(tol))

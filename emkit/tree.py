@@ -7,6 +7,7 @@ objects) is *static*: it stays as it is and never takes part in arithmetic.
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -45,7 +46,11 @@ def children(node: object) -> list[tuple[str | int, Any]]:
 def rebuild(node: Any, parts: list[Any]) -> Any:
     """Return a container like ``node`` with other parts, made through its own constructor."""
     if isinstance(node, Mapping):
-        return type(node)(zip(node.keys(), parts, strict=True))  # type: ignore[call-arg]
+        # A Counter counts pairs, and a defaultdict takes none: both take a dict.
+        items = dict(zip(node.keys(), parts, strict=True))
+        if isinstance(node, defaultdict):
+            return defaultdict(node.default_factory, items)
+        return type(node)(items)  # type: ignore[call-arg]
     if isinstance(node, tuple) and hasattr(node, "_fields"):
         return type(node)(*parts)
     if isinstance(node, tuple | list):
@@ -68,23 +73,41 @@ def leaves(node: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 def map_leaves(function: Callable[..., Any], first: Tree, *others: Any) -> Tree:
     """Return ``first`` with every leaf replaced by ``function(leaf, leaf of others[0], ...)``."""
+    for other in others:
+        if _names_of_parts(other) != _names_of_parts(first):
+            msg = f"Two trees have different parts: {_names_of_parts(first)} and {_names_of_parts(other)}."
+            raise ValueError(msg)
     if is_leaf(first):
         return function(first, *others)  # type: ignore[no-any-return]
     parts = children(first)
     if not parts:
         return first
     columns = [children(other) for other in others]
-    for column in columns:
-        if [name for name, _ in column] != [name for name, _ in parts]:
-            msg = f"Two trees have different parts: {[name for name, _ in parts]} and {[name for name, _ in column]}."
-            raise ValueError(msg)
-    mapped = [map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)]
+    mapped = [
+        map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)
+    ]
     return rebuild(first, mapped)  # type: ignore[no-any-return]
 
 
+def _names_of_parts(node: object) -> list[str | int] | str:
+    return "a number or an array" if is_leaf(node) else [name for name, _ in children(node)]
+
+
 def add(left: Tree, right: Tree) -> Tree:
-    """Return the sum of two trees, leaf by leaf: how the statistics of two parts of the data are merged."""
-    return map_leaves(np.add, left, right)
+    """Return the sum of two trees, leaf by leaf: how the statistics of two parts of the data are merged.
+
+    Nothing is broadcast: statistics whose shape depends on the part of the data do not add.
+    """
+
+    def plus(one: Any, other: Any) -> Any:
+        if np.shape(one) != np.shape(other):
+            path = next(path for path, leaf in leaves(left) if leaf is one)
+            name = path_name(path) if path else "a bare array"
+            msg = f"Two trees cannot be added: {name} is of shape {np.shape(one)} and of shape {np.shape(other)}."
+            raise ValueError(msg)
+        return np.add(one, other)
+
+    return map_leaves(plus, left, right)
 
 
 def replace_leaves(node: Tree, values: Mapping[Path, Any], path: Path = ()) -> Tree:

@@ -82,11 +82,13 @@ class Space(ABC):
 
     def typical(self, value: Array) -> Array:
         """Return the size of a typical entry, broadcastable to ``value``; zero where nothing can be said."""
-        return np.asarray(np.sqrt(np.mean(value**2))) if value.size else np.asarray(0.0)
+        return np.asarray(_root_mean_square(value))
 
 
-def _given_or(scale: Array | None, fallback: Array) -> Array:
-    return fallback if scale is None else scale
+def _root_mean_square(value: Array) -> float:
+    largest = float(np.abs(value).max(initial=0.0))
+    # Divided by the largest first: units may be such that squares overflow.
+    return largest * float(np.sqrt(np.mean((value / largest) ** 2))) if 0 < largest < np.inf else largest
 
 
 @attrs.frozen(eq=False)
@@ -103,7 +105,7 @@ class Real(Space):
 
     def typical(self, value: Array) -> Array:
         """Return the declared scale, else the root mean square."""
-        return _given_or(self.scale, super().typical(value))
+        return super().typical(value) if self.scale is None else self.scale
 
 
 @attrs.frozen(eq=False)
@@ -147,7 +149,7 @@ class Positive(Space):
 
     def typical(self, value: Array) -> Array:
         """Return the declared scale, else the root mean square."""
-        return _given_or(self.scale, super().typical(value))
+        return super().typical(value) if self.scale is None else self.scale
 
 
 @attrs.frozen(eq=False)
@@ -196,7 +198,8 @@ class Simplex(Space):
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether positive entries stay positive."""
-        return bool(np.where(reference > 0, proposal > 0, proposal >= 0).all())
+        inside = np.where(reference > 0, proposal > 0, proposal >= 0)
+        return bool(inside.all()) and bool(np.isfinite(proposal).all())
 
     def tangent(self, value: Array) -> Array:
         """Return ``e_j - e_r`` for every supported entry j of a row but the row's largest entry r."""
@@ -343,7 +346,7 @@ class Integer(Space):
     def check(self, value: Any, name: str) -> None:
         """Raise unless every entry is a whole number."""
         array = _as_array(value)
-        for index in np.argwhere(~(array == np.round(array)))[:1]:
+        for index in np.argwhere(~(np.isfinite(array) & (array == np.round(array))))[:1]:
             raise _fail(name, tuple(index), "a whole number", array[tuple(index)])
 
     def tangent(self, value: Array) -> Array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import inspect
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -29,14 +30,21 @@ MAX_DEPTH = 64
 def known_types(cls: type) -> set[type]:
     """Return ``cls`` and every storable class that its module, or a package around that module, can see.
 
-    So a model's class makes its params, statistics and configuration known: it had to import them. Storable
-    are attrs classes, dataclasses, named tuples and enums. Nothing is imported.
+    So a model's class makes its params, statistics and configuration known: it had to import them, or the abstract
+    class they implement. Storable are attrs classes, dataclasses, named tuples and enums. Nothing is imported.
     """
     parts = cls.__module__.split(".")
     names = [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
     modules = [sys.modules[name] for name in names if name in sys.modules]
     seen = [value for module in modules for value in list(vars(module).values())]
-    return {cls} | {value for value in seen if isinstance(value, type) and _is_storable(value)}
+    visible = {value for value in seen if isinstance(value, type)}
+    concrete = {sub for value in visible if inspect.isabstract(value) for sub in _subclasses(value)}
+    return {cls} | {value for value in visible | concrete if _is_storable(value)}
+
+
+def _subclasses(cls: type) -> set[type]:
+    direct = set(cls.__subclasses__())
+    return direct | {sub for child in direct for sub in _subclasses(child)}
 
 
 def _is_storable(cls: type) -> bool:
