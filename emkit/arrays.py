@@ -83,19 +83,7 @@ def as_matrix(
     matrix = _to_floats(x, name) if column_names(x) is None else _frame_to_floats(x, name)
     by = f" by {estimator}" if estimator else ""
     _check_shape(matrix, name, by, (min_samples, min_features))
-    # A sum needs no temporary array; it may overflow, and then the exact check decides.
-    with np.errstate(over="ignore", invalid="ignore"):
-        if math.isfinite(matrix.sum()):
-            return matrix
-    infinite = np.isinf(matrix)
-    if infinite.any():
-        msg = f"Input {name} contains infinity or a value too large for dtype('float64'): {_first(infinite, x)}."
-        raise ValueError(msg)
-    missing = np.isnan(matrix)
-    if missing.any() and not allow_nan:
-        advice = (nan_hint or "fill the gaps or drop those rows first").rstrip(".")
-        msg = f"Input {name} contains NaN: {_first(missing, x)}. Missing entries are not accepted{by}; {advice}."
-        raise ValueError(msg)
+    _check_entries(matrix, x, name, by, None if allow_nan else nan_hint or "fill the gaps or drop those rows first")
     return matrix
 
 
@@ -328,6 +316,25 @@ def _check_shape(matrix: Array, name: str, by: str, least: tuple[int, int]) -> N
                 f"required{by}."
             )
             raise ValueError(msg)
+
+
+def _check_entries(matrix: Array, x: Any, name: str, by: str, advice: str | None) -> None:
+    """Refuse infinity, and NaN as well where there is advice on what to do about it."""
+    # A sum needs no temporary array; it may overflow, and then the exact check decides.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if math.isfinite(matrix.sum()):
+            return
+    infinite = np.isinf(matrix)
+    if infinite.any():
+        msg = f"Input {name} contains infinity or a value too large for dtype('float64'): {_first(infinite, x)}."
+        raise ValueError(msg)
+    missing = np.isnan(matrix)
+    if advice is not None and missing.any():
+        msg = (
+            f"Input {name} contains NaN: {_first(missing, x)}. Missing entries are not accepted{by}; "
+            f"{advice.rstrip('.')}."
+        )
+        raise ValueError(msg)
 
 
 def _first(bad: NDArray[np.bool_], x: Any) -> str:

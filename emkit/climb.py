@@ -109,7 +109,7 @@ class Climb:
         except Stop as stop:
             self.status, self.message = stop.status, stop.message
         except KeyboardInterrupt:
-            if not self._settings.return_on_interrupt:
+            if self.best is None or not self._settings.return_on_interrupt:
                 raise
             self.status, self.message = Status.INTERRUPTED, Status.INTERRUPTED.value
 
@@ -218,8 +218,10 @@ class Climb:
         try:
             with np.errstate(all="ignore"):
                 candidate = self._follow(self._coordinates.unflatten(proposal, like=self._image))
-        except Stop:
-            raise
+        except Stop as stop:
+            if stop.status is not Status.DEGENERATE:
+                raise
+            candidate = None
         except Exception:
             # A model may refuse a point that no EM step would have visited; the plain step does not need it.
             candidate = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from emkit.acceleration import Accelerator, as_accelerator
 from emkit.climb import Climb, Point, Settings
 from emkit.convergence import Tolerance, as_tolerance
 from emkit.engines import Engine, Workload
-from emkit.errors import LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
+from emkit.errors import DegenerateError, LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
 from emkit.model import SupportsEM, check_is_model, offers, require
 from emkit.progress import Reporter, reporter
 from emkit.restarts import Outcome, RandomSource, best_of, run_starts, streams
@@ -111,8 +112,7 @@ def fit(
     """
     check_is_model(model)
     _check_settings(max_iter, n_starts, on_decrease, on_interrupt)
-    if params is None and not offers(model, "initialize"):
-        raise MissingCapabilityError(_no_start(model))
+    _check_start(model, params, n_starts)
     began = time.monotonic()
     settings = Settings(
         tolerance=as_tolerance(tol),
@@ -136,7 +136,12 @@ def fit(
         return _outcome(model, climb, index)
 
     try:
-        outcomes = run_starts(run_one, streams(rng, n_starts), lambda: time.monotonic() > settings.deadline)
+        outcomes = run_starts(
+            run_one,
+            streams(rng, n_starts),
+            lambda: time.monotonic() > settings.deadline,
+            return_on_interrupt=settings.return_on_interrupt,
+        )
     finally:
         show.close()
     result = _result(model, outcomes, time.monotonic() - began)
@@ -145,7 +150,7 @@ def fit(
 
 def _check_settings(max_iter: int, n_starts: int, on_decrease: str, on_interrupt: str) -> None:
     for name, number in (("max_iter", max_iter), ("n_starts", n_starts)):
-        if int(number) != number or number < 1:
+        if not isinstance(number, Integral) or number < 1:
             msg = f"{name} must be a whole number of at least 1; it is {number!r}."
             raise ValueError(msg)
     for name, choice, choices in (
@@ -157,11 +162,17 @@ def _check_settings(max_iter: int, n_starts: int, on_decrease: str, on_interrupt
             raise ValueError(msg)
 
 
-def _no_start(model: object) -> str:
-    return (
-        f"{type(model).__name__} has no `initialize(data, rng)`, so starting params must be given: "
-        "emkit.fit(model, data, params)."
-    )
+def _check_start(model: object, params: object | None, n_starts: int) -> None:
+    if params is None and not offers(model, "initialize"):
+        msg = (
+            f"{type(model).__name__} has no `initialize(data, rng)`, so starting params must be given: "
+            "emkit.fit(model, data, params)."
+        )
+        raise MissingCapabilityError(msg)
+    if n_starts > 1:
+        require(model, "initialize")
+    if params is not None:
+        check_params(model, params)
 
 
 def _reports_to(callback: Callback | None, show: Reporter) -> Callback:
@@ -183,8 +194,7 @@ def _outcome(model: object, climb: Climb, index: int) -> Outcome:
 def _best(climb: Climb) -> Point:
     if climb.best is None:
         # Nothing was evaluated: the model could not even take its first E-step.
-        msg = climb.message
-        raise ValueError(msg)
+        raise DegenerateError(climb.message)
     return climb.best
 
 

@@ -17,7 +17,8 @@ from scipy import special
 
 from emkit import tree
 from emkit.engines import Workload
-from emkit.space.coordinates import free_directions, spaces_of
+from emkit.space import Undeclared, spaces_of
+from emkit.space.coordinates import free_directions
 
 Params = TypeVar("Params")
 Array = NDArray[np.float64]
@@ -59,6 +60,9 @@ class _Objective:
         self._spaces = spaces_of(model, params)
         self._parts = [(path, np.asarray(leaf, dtype=np.float64)) for path, leaf in tree.leaves(params)]
         directions, on_bound = free_directions(model, params)
+        constant = np.concatenate([np.full(value.size, self._is_constant(path, value)) for path, value in self._parts])
+        moves = ~(np.abs(directions) @ constant > 0)
+        directions, on_bound = directions[moves], on_bound[moves]
         self.directions = directions[~on_bound]
         self.n_on_bound = int(on_bound.sum())
         self.center = self(np.zeros(len(self.directions)))
@@ -68,6 +72,18 @@ class _Objective:
         if params is None:
             return float("-inf")
         return float(self._workload.e_step(params).log_likelihood) + float(self._prior(params))
+
+    def _is_constant(self, path: tree.Path, value: Array) -> bool:
+        """Return whether the M-step hands an undeclared field through as it is: a constant that does not say so."""
+        if not isinstance(self._spaces[path], Undeclared):
+            return False
+        nudged: Array = value * (1 - 1e-6) if value.any() else value + 1e-6
+        params = tree.replace_leaves(self._params, {path: nudged if value.ndim else float(nudged)})
+        try:
+            following = self._model.m_step(params, self._workload.e_step(params).statistics)
+        except (ArithmeticError, ValueError):
+            return False
+        return bool(np.array_equal(np.asarray(dict(tree.leaves(following))[path]), nudged))
 
     def displaced(self, coefficients: Array) -> Any | None:
         """Return the params displaced along the directions, or None where that leaves their space."""
@@ -134,7 +150,7 @@ def _differentiate(objective: _Objective) -> tuple[Array, Array]:
     gradient = np.array(
         [(objective(step) - objective(-step)) / (2 * np.linalg.norm(step)) for step in np.diag(lengths / 2)]
     )
-    return gradient, information
+    return gradient, np.asarray(information, dtype=np.float64)
 
 
 def observed_information(model: Any, params: Any, data: Any) -> tuple[Array, Array]:

@@ -49,9 +49,11 @@ class SupportsEM(Protocol[Data_contra, Params]):
 
     def e_step(self, params: Params, data: Data_contra, /) -> Any:
         """Return statistics and log-likelihood, as an EStep, an object with those attributes, or a pair."""
+        ...
 
     def m_step(self, params: Params, statistics: Any, /) -> Params:
         """Return the params that maximise the expected complete-data log-likelihood (plus log-prior)."""
+        ...
 
 
 class LatentModel(Protocol[Data_contra, Params, Statistics]):

@@ -24,11 +24,12 @@ class Outcome:
     run: Any = None
     error: Exception | None = None
 
-    def rank(self) -> tuple[bool, bool, float]:
-        """Return the key to sort by, best first: failures and degenerate points rank after all others."""
+    def rank(self) -> tuple[bool, bool, bool, float]:
+        """Return the key to sort by, best first: degenerate points rank after all others, exceptions last."""
         start = self.start
         hopeless = start.status in (None, Status.DEGENERATE, Status.NONFINITE) or not np.isfinite(start.objective)
-        return (hopeless, start.rests_on_floor, -start.objective if np.isfinite(start.objective) else np.inf)
+        below = -start.objective if np.isfinite(start.objective) else np.inf
+        return (self.run is None, hopeless, start.rests_on_floor, below)
 
 
 def streams(rng: RandomSource, n: int) -> list[Generator]:
@@ -46,17 +47,25 @@ def run_starts(
     run_one: Callable[[int, Generator], Outcome],
     generators: list[Generator],
     is_late: Callable[[], bool],
+    *,
+    return_on_interrupt: bool = True,
 ) -> list[Outcome]:
     """Run every start, each isolated from the failures of the others, and return how each ended.
 
-    No further start begins when time is up or the user has interrupted one.
+    No further start begins when time is up, or the user or the callback has stopped one.
     """
     outcomes: list[Outcome] = []
     for index, generator in enumerate(generators):
-        if outcomes and (is_late() or outcomes[-1].start.status is Status.INTERRUPTED):
+        if outcomes and (is_late() or outcomes[-1].start.status in (Status.INTERRUPTED, Status.STOPPED_BY_CALLBACK)):
             break
         try:
             outcome = run_one(index, generator)
+        except KeyboardInterrupt:
+            # Before this start had a point of its own; the earlier ones have theirs.
+            if not outcomes or not return_on_interrupt:
+                raise
+            start = Start(index, Status.INTERRUPTED, float("-inf"), 0, Status.INTERRUPTED.value)
+            outcome = Outcome(start)
         except Exception as error:
             if len(generators) == 1:
                 raise

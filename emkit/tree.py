@@ -30,7 +30,8 @@ def children(node: object) -> list[tuple[str | int, Any]]:
     if isinstance(node, Mapping):
         return list(node.items())
     if isinstance(node, tuple) and hasattr(node, "_fields"):
-        return list(zip(node._fields, node, strict=True))
+        names: tuple[str, ...] = node._fields  # pyright: ignore[reportAttributeAccessIssue] - a named tuple
+        return list(zip(names, node, strict=True))
     if isinstance(node, tuple | list):
         return list(enumerate(node))
     if isinstance(node, type):
@@ -83,9 +84,7 @@ def map_leaves(function: Callable[..., Any], first: Tree, *others: Any) -> Tree:
     if not parts:
         return first
     columns = [children(other) for other in others]
-    mapped = [
-        map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)
-    ]
+    mapped = [map_leaves(function, child, *(column[i][1] for column in columns)) for i, (_, child) in enumerate(parts)]
     return rebuild(first, mapped)  # type: ignore[no-any-return]
 
 

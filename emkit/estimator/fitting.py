@@ -28,18 +28,22 @@ class FitOutcome(Protocol):
     @property
     def converged(self) -> bool:
         """Whether the stopping rule was met."""
+        ...
 
     @property
     def status(self) -> enum.Enum:
         """Why the fit ended; the value is a sentence."""
+        ...
 
     @property
     def message(self) -> str:
         """Why the fit ended, with numbers."""
+        ...
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the estimates should know."""
+        ...
 
 
 #: Endings that call for another warning than "not converged". A callback that stopped the fit did so on purpose.

@@ -33,8 +33,7 @@ def plot_mixture(weights: Array, means: Array, covariances: Array, x: Array, ax:
 def _ellipse(covariance: Array) -> Array:
     """Return the points (2, 100) one standard deviation from zero."""
     angle = np.linspace(0, 2 * np.pi, 100)
-    circle: Array = np.linalg.cholesky(covariance) @ np.stack([np.cos(angle), np.sin(angle)])
-    return circle
+    return np.asarray(np.linalg.cholesky(covariance) @ np.stack([np.cos(angle), np.sin(angle)]), dtype=np.float64)
 
 
 def _plot_densities(weights: Array, means: Array, deviations: Array, x: Array, ax: Any) -> Any:

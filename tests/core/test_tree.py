@@ -40,6 +40,11 @@ class Record:
         object.__setattr__(self, "double", 2 * np.asarray(self.values))
 
 
+@attrs.frozen
+class Holder:
+    inside: Any
+
+
 class Pair(NamedTuple):
     first: Any
     second: Any
@@ -57,7 +62,7 @@ CONTAINERS = {
     "mapping proxy": lambda value: types.MappingProxyType({"b": value}),
     "default dict": lambda value: collections.defaultdict(float, {"b": value}),
     "array": lambda value: value,
-    "nested": lambda value: Frozen({"deep": [Pair(value, (value,)), Record(value)]}),
+    "nested": lambda value: Holder({"deep": [Pair(value, (value,)), Record(value)]}),
 }
 
 
@@ -71,9 +76,9 @@ def test_adding_two_trees_adds_every_leaf_and_keeps_the_class(name):
     assert all(np.array_equal(leaf, [11.0, 22.0]) for leaf in leaves)
 
 
-@pytest.mark.parametrize("number", [3, 3.0, np.float64(3), np.int64(3), np.array(3.0), np.array([3.0]), 3 + 0j])
+@pytest.mark.parametrize("number", [3, 3.0, np.float64(3), np.int64(3), np.array(3.0), np.array([3.0]), np.array([3 + 4j])])
 def test_numbers_and_numeric_arrays_are_leaves(number):
-    assert tree.is_leaf(number) is (not isinstance(number, complex) or isinstance(number, np.number))
+    assert tree.is_leaf(number) 
 
 
 @pytest.mark.parametrize(

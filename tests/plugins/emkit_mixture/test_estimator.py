@@ -57,7 +57,9 @@ def test_every_public_answer_agrees_with_scikit_learn_at_the_same_params(covaria
 @pytest.mark.parametrize("covariance_type", TYPES)
 def test_fitted_attributes_have_scikit_learns_shapes_and_meaning(covariance_type):
     ours = GaussianMixture(3, covariance_type=covariance_type, random_state=0).fit(FAITHFUL)
-    theirs = sklearn.mixture.GaussianMixture(3, covariance_type=covariance_type, random_state=0, max_iter=500).fit(FAITHFUL)
+    theirs = sklearn.mixture.GaussianMixture(3, covariance_type=covariance_type, random_state=0, max_iter=500).fit(
+        FAITHFUL
+    )
     for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
         assert getattr(ours, name).shape == getattr(theirs, name).shape
     model = ours.model_.covariance

@@ -42,7 +42,10 @@ def test_the_e_step_is_that_of_the_textbook(covariance):
     params = model.initialize(FAITHFUL, np.random.default_rng(0))
     matrices = model.covariance.to_full(params.covariances, 3, 2)
     joint = np.column_stack(
-        [w * multivariate_normal(m, c).pdf(FAITHFUL) for w, m, c in zip(params.weights, params.means, matrices, strict=True)]
+        [
+            w * multivariate_normal(m, c).pdf(FAITHFUL)
+            for w, m, c in zip(params.weights, params.means, matrices, strict=True)
+        ]
     )
     e_step = model.e_step(params, FAITHFUL)
     assert e_step.log_likelihood == pytest.approx(np.log(joint.sum(axis=1)).sum(), rel=1e-12)
@@ -103,7 +106,11 @@ def test_a_result_survives_its_file(tmp_path):
     back = emkit.load(tmp_path / "fit.emkit")
     assert isinstance(back.params, GaussianMixtureParams)
     np.testing.assert_array_equal(back.params.covariances, result.params.covariances)
-    assert (back.status, back.log_likelihood, back.n_e_steps) == (result.status, result.log_likelihood, result.n_e_steps)
+    assert (back.status, back.log_likelihood, back.n_e_steps) == (
+        result.status,
+        result.log_likelihood,
+        result.n_e_steps,
+    )
     assert [start.objective for start in back.starts] == [start.objective for start in result.starts]
     assert back.bic == result.bic
     assert back.model.covariance == result.model.covariance
