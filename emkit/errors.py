@@ -39,6 +39,13 @@ class FitFailedError(EmkitError, RuntimeError):
     """No start of a fit gave usable params; the message says what happened to each of them."""
 
 
+class NotFittedError(EmkitError, ValueError, AttributeError):
+    """A method that needs a fitted estimator was called before ``fit``.
+
+    Where scikit-learn is loaded, the error raised is an instance of its ``NotFittedError`` as well.
+    """
+
+
 class UnknownModelError(EmkitError, LookupError):
     """No installed distribution registers a model of that name."""
 

@@ -132,7 +132,7 @@ def _hessian_at(objective: _Objective, lengths: Array) -> Array:
     steps = np.diag(lengths)
     plus = np.array([objective(step) for step in steps])
     minus = np.array([objective(-step) for step in steps])
-    second = np.empty((n, n))
+    second: Array = np.empty((n, n))
     for i in range(n):
         second[i, i] = plus[i] - 2 * objective.center + minus[i]
         for j in range(i):
@@ -146,11 +146,10 @@ def _differentiate(objective: _Objective) -> tuple[Array, Array]:
     """Return gradient and observed information (minus the Hessian) along the free directions."""
     lengths = objective.step_lengths()
     coarse, fine = _hessian_at(objective, lengths), _hessian_at(objective, lengths / 2)
-    information = -(4 * fine - coarse) / 3
-    gradient = np.array(
-        [(objective(step) - objective(-step)) / (2 * np.linalg.norm(step)) for step in np.diag(lengths / 2)]
-    )
-    return gradient, np.asarray(information, dtype=np.float64)
+    information: Array = -(4 * fine - coarse) / 3
+    half = lengths / 2
+    slopes = [(objective(step) - objective(-step)) / step.sum() / 2 for step in np.diag(half)]
+    return np.array(slopes, dtype=np.float64), information
 
 
 def observed_information(model: Any, params: Any, data: Any) -> tuple[Array, Array]:

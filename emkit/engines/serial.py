@@ -16,6 +16,7 @@ class Engine(Protocol):
 
     def map(self, function: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
         """Yield ``function(item)`` for each item, in order."""
+        ...
 
 
 @attrs.frozen

@@ -22,7 +22,7 @@ mutable default: ``fit`` checks and converts. The three switches matter. With sl
 """
 
 from emkit.estimator.base import Estimator
-from emkit.estimator.fitting import FitOutcome, NotFittedError, rng_of, warn_about
+from emkit.estimator.fitting import FitOutcome, fit_with_warnings, rng_of, warn_about
 from emkit.estimator.transformer import TransformerFace
 
-__all__ = ["Estimator", "FitOutcome", "NotFittedError", "TransformerFace", "rng_of", "warn_about"]
+__all__ = ["Estimator", "FitOutcome", "TransformerFace", "fit_with_warnings", "rng_of", "warn_about"]

@@ -6,20 +6,22 @@ import enum
 import functools
 import sys
 import warnings
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.random import Generator, RandomState, SeedSequence
 
+from emkit.driver import fit
 from emkit.errors import (
     ConvergenceWarning,
     DegenerateWarning,
-    EmkitError,
     EmkitWarning,
+    LikelihoodDecreasedError,
     LikelihoodDecreasedWarning,
+    NotFittedError,
 )
-
-RandomSource: TypeAlias = int | Generator | SeedSequence | None
+from emkit.restarts import RandomSource
+from emkit.result import EMResult
 
 
 class FitOutcome(Protocol):
@@ -54,33 +56,42 @@ _CATEGORIES: dict[str, type[EmkitWarning] | None] = {
 }
 
 
-def warn_about(result: FitOutcome, estimator_name: str, *, stacklevel: int = 3) -> None:
-    """Turn the outcome of a fit into warnings: one for an early end, one for each note.
+def fit_with_warnings(estimator_name: str, model: Any, data: Any, params: Any = None, **settings: Any) -> EMResult[Any]:
+    """Return :func:`emkit.fit` of a model; how it ended becomes warnings, as is usual on a face.
 
     Parameters
     ----------
-    result : EMResult
     estimator_name : str
         With what the messages begin.
-    stacklevel : int
-        How many calls up the warning points; by default at the caller of the ``fit`` that calls this.
+    model, data, params, **settings
+        As :func:`emkit.fit` takes them.
 
     Warns
     -----
     ConvergenceWarning
         If the fit ended before it had converged, unless a callback stopped it.
     LikelihoodDecreasedWarning
-        If the objective fell. A face that calls this fits with ``on_decrease="ignore"``, or it is said twice.
+        If the objective fell; the result is the best point before the fall.
     DegenerateWarning
-        If the model could not go on, and for each note.
+        If the model could not go on, and if there are notes.
     """
+    try:
+        result: EMResult[Any] = fit(model, data, params, **settings)
+    except LikelihoodDecreasedError as error:
+        result = error.result
+    warn_about(result, estimator_name, stacklevel=4)
+    return result
+
+
+def warn_about(result: FitOutcome, estimator_name: str, *, stacklevel: int = 3) -> None:
+    """Turn the outcome of a fit into warnings: one for an early end, one for all notes together."""
     if not result.converged:
         category = _CATEGORIES.get(result.status.name, ConvergenceWarning)
         if category is not None:
             text = result.message or str(result.status.value)
             warnings.warn(f"{estimator_name}: {text}", category, stacklevel=stacklevel)
-    for note in result.notes:
-        warnings.warn(f"{estimator_name}: {note}", DegenerateWarning, stacklevel=stacklevel)
+    if result.notes:
+        warnings.warn(f"{estimator_name}: {' '.join(result.notes)}", DegenerateWarning, stacklevel=stacklevel)
 
 
 def rng_of(random_state: Any) -> RandomSource:
@@ -112,17 +123,6 @@ def rng_of(random_state: Any) -> RandomSource:
     raise TypeError(msg)
 
 
-class NotFittedError(EmkitError, ValueError, AttributeError):
-    """A method that needs a fitted estimator was called before ``fit``.
-
-    Where scikit-learn is loaded, the error raised is an instance of its ``NotFittedError`` as well.
-    """
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # The process that unpickles may have scikit-learn loaded or not, so the class is chosen there.
-        return not_fitted_error, self.args
-
-
 def not_fitted_error(message: str) -> NotFittedError:
     """Return the error to raise in a process with or without scikit-learn."""
     exceptions = sys.modules.get("sklearn.exceptions")
@@ -132,4 +132,9 @@ def not_fitted_error(message: str) -> NotFittedError:
 @functools.cache
 def _shared_class(theirs: type[Exception]) -> type[NotFittedError]:
     """Return a class that an ``except`` for either library catches."""
-    return type(NotFittedError.__name__, (NotFittedError, theirs), {"__module__": __name__})
+
+    def reduce(error: NotFittedError) -> tuple[Any, ...]:
+        # The process that unpickles may have scikit-learn loaded or not, so the class is chosen there.
+        return not_fitted_error, error.args
+
+    return type(NotFittedError.__name__, (NotFittedError, theirs), {"__module__": __name__, "__reduce__": reduce})

@@ -43,7 +43,7 @@ def known_types(cls: type) -> set[type]:
 
 
 def _subclasses(cls: type) -> set[type]:
-    direct = set(cls.__subclasses__())
+    direct: set[type] = set(cls.__subclasses__())
     return direct | {sub for child in direct for sub in _subclasses(child)}
 
 

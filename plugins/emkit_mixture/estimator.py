@@ -6,12 +6,12 @@ from typing import Any
 
 import attrs
 import numpy as np
-from emkit.estimator import Estimator, rng_of, warn_about
 from numpy.typing import NDArray
 
-from emkit import EMResult, Tolerance, fit
+from emkit import EMResult, Tolerance
 from emkit.acceleration import Accelerator
 from emkit.arrays import as_sample_weight
+from emkit.estimator import Estimator, fit_with_warnings, rng_of
 from emkit.families import CovarianceStructure, as_structure
 from emkit_mixture.model import GaussianMixtureModel
 from emkit_mixture.params import GaussianMixtureParams
@@ -122,7 +122,8 @@ class GaussianMixture(Estimator):
         model = self._model()
         data = x if weights is None else (x, weights)
         start = self._warm_params(model, x.shape[1])
-        result = fit(
+        result = fit_with_warnings(
+            type(self).__name__,
             model,
             data,
             start,
@@ -131,11 +132,9 @@ class GaussianMixture(Estimator):
             max_iter=self.max_iter,
             n_starts=1 if start is not None else self.n_init,
             rng=rng_of(self.random_state),
-            on_decrease="warn",
             progress=bool(self.verbose),
         )
         self._adopt(model, result)
-        warn_about(result, type(self).__name__)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int_]:

@@ -45,7 +45,7 @@ ALLOWED = {
         "result",
         "space",
     },
-    "estimator": {"arrays", "driver", "errors", "model", "result"},
+    "estimator": {"arrays", "driver", "errors", "restarts", "result"},
     "testing": {
         "convergence",
         "driver",

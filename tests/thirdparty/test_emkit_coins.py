@@ -62,7 +62,7 @@ def test_check_model_takes_it_as_it_is():
 
 
 def test_it_repeats_the_published_example():
-    """Do and Batzoglou 2008, Nature Biotechnology 26:897, figure 1: from (0.6, 0.5) to (0.71, 0.58), then (0.80, 0.52)."""
+    """Do and Batzoglou 2008, Nat. Biotechnol. 26:897, figure 1: (0.6, 0.5), then (0.71, 0.58), at last (0.80, 0.52)."""
     model = _model()()
     start = model.initialize(COINS, np.random.default_rng(0))._replace(heads_probability=np.array([0.6, 0.5]))
     points = [

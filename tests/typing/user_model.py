@@ -42,7 +42,8 @@ class Structural:
         return statistics
 
 
-weights: Array = emkit.fit(Declared(), np.zeros(3), Params(np.ones(1), np.ones(1))).params.weights
-vector: Array = emkit.fit(Structural(), np.zeros(3), np.ones(2)).params
-for point in emkit.iterate(Declared(), np.zeros(3), Params(np.ones(1), np.ones(1))):
-    rates: Array = point.params.rates
+def use() -> None:
+    weights: Array = emkit.fit(Declared(), np.zeros(3), Params(np.ones(1), np.ones(1))).params.weights
+    vector: Array = emkit.fit(Structural(), np.zeros(3), np.ones(2)).params
+    for point in emkit.iterate(Declared(), np.zeros(3), Params(weights, vector)):
+        _rates: Array = point.params.rates

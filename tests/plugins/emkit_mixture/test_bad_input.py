@@ -69,7 +69,7 @@ def test_weights_that_cannot_be_are_refused(weights):
 
 
 def test_fewer_rows_than_components_are_refused_in_one_sentence():
-    with pytest.raises(ValueError, match="n_components=5 needs at least as many rows.*n_samples=3"):
+    with pytest.raises(ValueError, match=r"n_components=5 needs at least as many rows.*n_samples=3"):
         GaussianMixture(5).fit(FAITHFUL[:3])
 
 
@@ -113,7 +113,7 @@ def test_duplicated_rows_change_nothing_but_their_weight():
 def test_a_column_in_extreme_units_gives_the_rescaled_fit(factor, covariance):
     extreme = FAITHFUL * np.array([1.0, factor])
     if factor == 1e-300:
-        with pytest.raises(ValueError, match="Column 1 has a standard deviation of 1.36e-299"):
+        with pytest.raises(ValueError, match="Column 1 has a standard deviation of 1[.]36e-299"):
             GaussianMixture(2, covariance_type=covariance, random_state=0).fit(extreme)
         return
     one = emkit.fit(GaussianMixtureModel(2, covariance), extreme, rng=0)
@@ -160,11 +160,8 @@ def test_without_a_floor_a_collapse_is_named_and_the_last_good_params_are_kept()
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "int8", "bool", ">f8", "longdouble", "object"])
 def test_every_kind_of_number_is_computed_in_double_precision(dtype):
-    x = np.round(FAITHFUL).astype(dtype)
+    x = (FAITHFUL > 70 if dtype == "bool" else np.round(FAITHFUL)).astype(dtype)
     expected = x.astype(np.float64)
-    if dtype == "bool":
-        x, expected = x ^ (np.arange(272)[:, None] % 2 == 0), expected
-        expected = x.astype(np.float64)
     result = emkit.fit(GaussianMixtureModel(1), x, rng=0)
     np.testing.assert_allclose(result.params.means[0], expected.mean(axis=0), rtol=1e-12)
 
