@@ -24,7 +24,7 @@ def _is_sound(result):
 
 
 def test_nan_is_refused_with_its_place_and_the_plugin_that_accepts_it():
-    frame = pd.DataFrame(FAITHFUL, columns=["eruptions", "waiting"])
+    frame = pd.DataFrame(FAITHFUL.copy(), columns=["eruptions", "waiting"])
     frame.loc[7, "waiting"] = np.nan
     with pytest.raises(ValueError, match="NaN") as caught:
         GaussianMixture(2).fit(frame)
