@@ -116,7 +116,7 @@ class GaussianMixture(Estimator):
         """
         x = self._check_fit_input(X, min_samples=2, nan_hint=_NAN_HINT)
         weights = as_sample_weight(sample_weight, len(x))
-        if weights is not None:
+        if weights is not None and not weights.all():
             # Rows that do not count must not shape the start or the scale either.
             x, weights = x[weights > 0], weights[weights > 0]
         model = self._model()

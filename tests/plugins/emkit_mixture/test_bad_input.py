@@ -113,7 +113,7 @@ def test_duplicated_rows_change_nothing_but_their_weight():
 def test_a_column_in_extreme_units_gives_the_rescaled_fit(factor, covariance):
     extreme = FAITHFUL * np.array([1.0, factor])
     if factor == 1e-300:
-        with pytest.raises(ValueError, match="Column 1 has a standard deviation of 1[.]36e-299"):
+        with pytest.raises(ValueError, match=r"Column 1 has a standard deviation of 1[.]36e-299"):
             GaussianMixture(2, covariance_type=covariance, random_state=0).fit(extreme)
         return
     one = emkit.fit(GaussianMixtureModel(2, covariance), extreme, rng=0)

@@ -32,9 +32,14 @@ def _all_checks():
         return [pair for face in faces for pair in estimator_checks_generator(face)]
 
 
+def _name(item):
+    check = getattr(item, "func", item)
+    return getattr(check, "__name__", repr(item))
+
+
 # The checks fit tiny and degenerate data on purpose, and do not mind being told.
 @pytest.mark.filterwarnings("ignore::emkit.errors.EmkitWarning", "ignore::sklearn.exceptions.SkipTestWarning")
-@pytest.mark.parametrize(("estimator", "check"), _all_checks(), ids=str)
+@pytest.mark.parametrize(("estimator", "check"), _all_checks(), ids=_name)
 def test_scikit_learns_estimator_checks(estimator, check):
     check(estimator)
 
