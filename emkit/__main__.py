@@ -33,14 +33,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def _model_of(arguments: Sequence[str]) -> type | None:
-    """Return the model class of ``emkit fit MODEL ...``: its settings become options."""
-    if len(arguments) >= 2 and arguments[0] == "fit" and not arguments[1].startswith("-"):
-        return load_model(arguments[1])
-    return None
+def _model_of(arguments: Sequence[str]) -> Any:
+    """Return the model, or its class, of ``emkit fit MODEL ...`` and ``emkit check ...``: settings become options."""
+    if len(arguments) < 2 or arguments[0] not in ("fit", "check") or arguments[1].startswith("-"):
+        return None
+    return load_model(arguments[1]) if arguments[0] == "fit" else _imported(arguments[1])
 
 
-def _parser(model: type | None) -> argparse.ArgumentParser:
+def _parser(model: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emkit", description="Latent-variable models fitted by EM.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -58,14 +58,16 @@ def _parser(model: type | None) -> argparse.ArgumentParser:
     fitting.add_argument("--progress", action="store_true", help="show progress on stderr")
     fitting.add_argument("--save", metavar="FILE", help="write the result to FILE; emkit.load reads it")
     fitting.add_argument("--plot", metavar="FILE", help="write a picture to FILE (needs matplotlib)")
-    if model is not None:
-        _add_settings(fitting, model)
-    fitting.set_defaults(run=_fit, model_class=model)
+    fitting.set_defaults(run=_fit, chosen=model)
 
     checking = commands.add_parser("check", help="hold a model of your own to the laws")
-    checking.add_argument("object", metavar="MODULE:OBJECT", help="a model, or a class that needs no argument")
+    checking.add_argument("object", metavar="MODULE:OBJECT", help="a model or its class, or a registered name")
     checking.add_argument("data", help=_DATA_HELP)
-    checking.set_defaults(run=_check)
+    checking.set_defaults(run=_check, chosen=model)
+
+    if isinstance(model, type):
+        for command in (fitting, checking):
+            _add_settings(command, model)
     return parser
 
 
@@ -77,12 +79,15 @@ def _settings(model: type) -> dict[str, inspect.Parameter]:
 
 
 def _add_settings(parser: argparse.ArgumentParser, model: type) -> None:
+    taken = set(parser.format_help().split())
     group = parser.add_argument_group(f"settings of {model.__name__}")
     for option, parameter in _settings(model).items():
         is_required = parameter.default is parameter.empty
         default = "required" if is_required else f"default: {parameter.default!r}"
+        # A setting named like an option of `fit` itself is still there, under a longer name.
+        free = f"--model{option.removeprefix('-')}" if option in taken else option
         group.add_argument(
-            option, dest=f"setting_{parameter.name}", type=_value, default=argparse.SUPPRESS, required=is_required,
+            free, dest=f"setting_{parameter.name}", type=_value, default=argparse.SUPPRESS, required=is_required,
             help=default.replace("%", "%%"), metavar="VALUE",
         )  # fmt: skip
 
@@ -105,9 +110,10 @@ def _list_models(options: argparse.Namespace) -> int:
 
 
 def _fit(options: argparse.Namespace) -> int:
-    prefix = "setting_"
-    settings = {name.removeprefix(prefix): v for name, v in vars(options).items() if name.startswith(prefix)}
-    model = options.model_class(**settings)
+    if options.chosen is None:
+        msg = "Name the model before its options: emkit fit MODEL DATA --OPTION VALUE."
+        raise ValueError(msg)
+    model = _with_settings(options)
     data = datasets.read(options.data)
     values, columns = _select(data, options.columns)
     result = fit(
@@ -123,6 +129,15 @@ def _fit(options: argparse.Namespace) -> int:
     print(result.summary())
     _write(result, values, columns, options)
     return 0 if result.converged else 1
+
+
+def _with_settings(options: argparse.Namespace) -> Any:
+    """Return the chosen model; a class is called with the settings given as options."""
+    if not isinstance(options.chosen, type):
+        return options.chosen
+    prefix = "setting_"
+    settings = {name.removeprefix(prefix): v for name, v in vars(options).items() if name.startswith(prefix)}
+    return options.chosen(**settings)
 
 
 def _select(data: datasets.Dataset, wanted: str | None) -> tuple[Any, tuple[str, ...]]:
@@ -151,18 +166,17 @@ def _write(result: EMResult[Any], values: Any, columns: Sequence[str], options: 
 
 
 def _check(options: argparse.Namespace) -> int:
-    model = _import_object(options.object)
-    report = survey(model, datasets.read(options.data).values)
+    report = survey(_with_settings(options), datasets.read(options.data).values)
     print(report)
     return 1 if report.broken else 0
 
 
-def _import_object(address: str) -> Any:
-    """Return ``OBJECT`` of ``MODULE:OBJECT``, called if it is a class; a registered name will do as well."""
+def _imported(address: str) -> Any:
+    """Return ``OBJECT`` of ``MODULE:OBJECT``; the name of a registered model will do as well."""
     module_name, _, name = address.partition(":")
     if not name:
         try:
-            return load_model(address)()
+            return load_model(address)
         except UnknownModelError:
             msg = f"Write MODULE:OBJECT, such as mymodels:PoissonMixture, or a registered name; {address!r} is neither."
             raise ValueError(msg) from None
@@ -170,7 +184,7 @@ def _import_object(address: str) -> Any:
     found: Any = importlib.import_module(module_name)
     for part in name.split("."):
         found = getattr(found, part)
-    return found() if isinstance(found, type) else found
+    return found
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def fit(
     on_decrease : {"raise", "warn", "ignore"}
         What to do when the objective falls between two plain EM steps, which exact EM cannot do.
     on_interrupt : {"return", "raise"}
-        Whether Ctrl-C returns the best point so far.
+        Whether Ctrl-C returns the best point so far; before there is any, it is passed on.
     engine : Engine, optional
         Where E-steps run.
     callback : callable, optional
@@ -107,6 +107,10 @@ def fit(
         If the objective falls and ``on_decrease="raise"``; its ``result`` is the best point before the fall.
     InvalidParamsError
         If starting params lie outside the space they declare.
+    DegenerateError
+        If the model cannot take the first E-step of a single start.
+    MissingCapabilityError
+        If ``initialize`` is needed and the model has none.
     FitFailedError
         If an exception ended every one of several starts.
     """

@@ -26,6 +26,12 @@ Array = NDArray[np.float64]
 #: Length of a difference step in standard errors. The truncation error after one Richardson step is of its fourth
 #: power, and the rounding error of an objective of size 1e6 stays below 1e-6 of its change.
 STEP = 0.05
+#: Rounding of a second difference of the objective, relative to the objective.
+NOISE = 2e-13
+#: How often all steps are shortened to stay in the space together.
+MAX_SHORTENINGS = 10
+#: The smallest eigenvalue of the information, scaled to a unit diagonal, below which it counts as singular.
+SINGULAR = 1e-9
 
 
 @attrs.frozen(eq=False)
@@ -114,24 +120,26 @@ class _Objective:
     def _step_length(self, index: int, length: float) -> float:
         wanted = STEP**2 / 2
         unit = np.zeros(len(self.directions))
+        longest = float("inf")
         for _ in range(40):
             unit[index] = length
             second = 2 * self.center - self(unit) - self(-unit)
             if not np.isfinite(second):
-                length /= 4
+                longest, length = length / 4, length / 4
                 continue
             ratio = np.sqrt(wanted / (max(abs(second), 1e-300) / 2))
-            if 0.5 <= ratio <= 2:
+            # A direction of which the data say nothing costs nothing up to the edge of the space.
+            if 0.5 <= ratio <= 2 or length >= longest < ratio * length:
                 break
-            length *= float(np.clip(ratio, 0.1, 10.0))
+            length = min(length * float(np.clip(ratio, 0.1, 10.0)), longest)
         return length
 
 
 def _hessian_at(objective: _Objective, lengths: Array) -> Array:
     n = len(lengths)
     steps = np.diag(lengths)
-    plus = np.array([objective(step) for step in steps])
-    minus = np.array([objective(-step) for step in steps])
+    plus = [objective(step) for step in steps]
+    minus = [objective(-step) for step in steps]
     second: Array = np.empty((n, n))
     for i in range(n):
         second[i, i] = plus[i] - 2 * objective.center + minus[i]
@@ -139,17 +147,33 @@ def _hessian_at(objective: _Objective, lengths: Array) -> Array:
             both = objective(steps[i] + steps[j]) + objective(-steps[i] - steps[j])
             mixed = (both - plus[i] - plus[j] - minus[i] - minus[j] + 2 * objective.center) / 2
             second[i, j] = second[j, i] = mixed
-    return second / np.outer(lengths, lengths)
+    return np.asarray(second / np.outer(lengths, lengths))
 
 
 def _differentiate(objective: _Objective) -> tuple[Array, Array]:
     """Return gradient and observed information (minus the Hessian) along the free directions."""
     lengths = objective.step_lengths()
-    coarse, fine = _hessian_at(objective, lengths), _hessian_at(objective, lengths / 2)
-    information: Array = -(4 * fine - coarse) / 3
+    coarse = _hessian_at(objective, lengths)
+    for _ in range(MAX_SHORTENINGS):
+        if np.isfinite(coarse).all():
+            break
+        # Two steps that stay in the space, taken together, may leave it.
+        lengths = lengths / 4
+        coarse = _hessian_at(objective, lengths)
+    information: Array = -(4 * _hessian_at(objective, lengths / 2) - coarse) / 3
+    # A curvature that is all rounding is none: its sign would call a flat direction a saddle.
+    noise = NOISE * (1 + abs(objective.center)) / np.outer(lengths, lengths)
+    information[np.abs(information) <= noise] = 0.0
     half = lengths / 2
     slopes = [(objective(step) - objective(-step)) / step.sum() / 2 for step in np.diag(half)]
     return np.array(slopes, dtype=np.float64), information
+
+
+def _with_unit_diagonal(information: Array) -> tuple[Array, Array]:
+    """Return information scaled to a unit diagonal (zero where there is none), and the scale."""
+    scale = np.sqrt(np.abs(np.diag(information)))
+    scale = np.where(scale > 0, scale, 1.0)
+    return information / np.outer(scale, scale), scale
 
 
 def observed_information(model: Any, params: Any, data: Any) -> tuple[Array, Array]:
@@ -177,10 +201,9 @@ def covariance(model: Any, params: Any, data: Any) -> Array:
         If the information is not positive definite: the params are no maximum, or not determined by the data.
     """
     information, directions = observed_information(model, params, data)
-    scale = np.sqrt(np.abs(np.diag(information)))
+    standard, scale = _with_unit_diagonal(information)
     if len(scale):
-        standard = information / np.outer(scale, scale)
-        if not np.isfinite(standard).all() or np.linalg.eigvalsh(standard)[0] <= 0:
+        if not np.isfinite(standard).all() or np.linalg.eigvalsh(standard)[0] <= SINGULAR:
             msg = (
                 "The observed information is not positive definite, so there are no standard errors: the params are "
                 "not a maximum (fit to a smaller tol, or see result.verify(data)) or the data do not determine them."
@@ -232,8 +255,7 @@ def verify(model: Any, params: Any, data: Any) -> Verification:
     """Return whether params are a local maximum, judged by gradient and observed information."""
     objective = _Objective(model, params, data)
     gradient, information = _differentiate(objective)
-    scale = np.sqrt(np.abs(np.diag(information)))
-    standard = information / np.outer(scale, scale)
+    standard, scale = _with_unit_diagonal(information)
     eigenvalues, vectors = np.linalg.eigh(standard)
     slopes = vectors.T @ (gradient / scale)
     gap = float(np.sum(slopes**2 / np.maximum(np.abs(eigenvalues), 1e-12)) / 2)

@@ -199,16 +199,16 @@ class EMResult(Generic[Params]):
     def summary(self) -> str:
         """Return a report for people: how the fit went, then the estimates."""
         name = getattr(self.model, "objective_name", "log-likelihood")
-        rows = [("model", repr(self.model)), (name, f"{self.log_likelihood:.6f}")]
+        rows = [("model", _describe_model(self.model)), (name, f"{self.log_likelihood:.6f}")]
         if self.objective != self.log_likelihood:
             rows.append(("objective", f"{self.objective:.6f} (with log-prior)"))
         rows.append(("parameters", str(self.n_parameters)))
         if self.n_observations is not None:
             rows += [("observations", f"{self.n_observations:g}"), ("BIC", f"{self.bic:.4f}")]
         rows += [("AIC", f"{self.aic:.4f}"), ("status", self.message)]
-        rows.append(("work", f"{self.n_e_steps} E-steps, {self.n_iter} accepted steps, {self.elapsed:.3g} s"))
+        rows.append(("work", self._describe_work()))
         if np.isfinite(self.rate):
-            rows.append(("EM rate", f"{self.rate:.6f}, estimated gap {self.gap:.2g} nats"))
+            rows.append(("EM rate", f"about {self.rate:.4f}, estimated gap {self.gap:.2g} nats"))
         if len(self.starts) > 1:
             rows.append(("starts", self._describe_starts()))
         rows += [("note", note) for note in self.notes]
@@ -216,8 +216,14 @@ class EMResult(Generic[Params]):
         lines = [f"{label:<{width}}  {text}" for label, text in rows]
         return "\n".join([*lines, "", *_describe_params(self.model, self.params)])
 
+    def _describe_work(self) -> str:
+        steps = f"{self.n_e_steps} E-steps, {self.n_iter} accepted step{'s' if self.n_iter != 1 else ''}"
+        if len(self.starts) > 1:
+            steps += f" (all starts: {sum(start.n_e_steps for start in self.starts)} E-steps)"
+        return f"{steps}, {self.elapsed:.3g} s"
+
     def _describe_starts(self) -> str:
-        reached = [start for start in self.starts if start.objective >= self.objective - 1e-4]
+        reached = [start for start in self.starts if abs(start.objective - self.objective) <= 1e-4]
         failed = [start for start in self.starts if start.status is None]
         text = f"{len(reached)} of {len(self.starts)} reached this objective"
         return f"{text}, {len(failed)} failed" if failed else text
@@ -270,15 +276,25 @@ def load(path: str | PathLike[str], model: type | None = None, known: Iterable[t
         raise FormatError(msg) from error
 
 
+def _describe_model(model: Any) -> str:
+    text = repr(model)
+    # Python's own repr tells an address, which says nothing about the model.
+    return f"{type(model).__name__}()" if " object at 0x" in text else text
+
+
 def _describe_params(model: Any, params: Any) -> list[str]:
     """Return a paragraph for each estimate; constants of the fit are left out."""
     lines = []
     spaces = spaces_of(model, params)
-    with np.printoptions(precision=6, suppress=True, threshold=60, edgeitems=3, linewidth=100):
-        for path, leaf in tree.leaves(params):
-            if isinstance(spaces[path], Fixed):
-                continue
-            text = str(np.asarray(leaf))
-            name = tree.path_name(path)
-            lines.append(f"{name} = {text}" if "\n" not in text else f"{name} =\n{text}")
+    for path, leaf in tree.leaves(params):
+        if isinstance(spaces[path], Fixed):
+            continue
+        value = np.asarray(leaf)
+        # Six decimals are good to read, but leave nothing of rates in small units.
+        is_small = value.size > 0 and np.abs(value).max() < 1e-2
+        with np.printoptions(precision=6, suppress=not is_small, threshold=60, edgeitems=3, linewidth=100):
+            # A number alone ignores the print options; an array of one does not.
+            text = str(value) if value.ndim else str(value[None])[1:-1].strip()
+        name = tree.path_name(path)
+        lines.append(f"{name} = {text}" if "\n" not in text else f"{name} =\n{text}")
     return lines

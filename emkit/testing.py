@@ -187,9 +187,13 @@ def statistics_of_two_halves_add_to_the_whole(model: Any, data: Any, params: Any
     assert abs(whole.log_likelihood - total.log_likelihood) <= LIKELIHOOD_RTOL * (1 + abs(whole.log_likelihood)), (
         f"Two halves have a log-likelihood of {total.log_likelihood!r}, the whole {whole.log_likelihood!r}."
     )
-    pairs = zip(tree.leaves(whole.statistics), tree.leaves(total.statistics), strict=True)
-    for (path, one), (_, two) in pairs:
-        size = np.abs(np.asarray(one)).max(initial=1e-300)
+    sizes = tree.leaves(
+        tree.map_leaves(lambda *leaves: sum(np.abs(leaf) for leaf in leaves), *(p.statistics for p in parts))
+    )
+    triples = zip(tree.leaves(whole.statistics), tree.leaves(total.statistics), sizes, strict=True)
+    for (path, one), (_, two), (_, summed) in triples:
+        # Sums of the whole may cancel, as moments about a mean do; their rounding is that of the parts.
+        size = np.asarray(summed).max(initial=1e-300)
         gap = np.abs(np.asarray(one) - np.asarray(two)).max(initial=0.0)
         assert gap <= 1e-8 * size, f"Statistics {tree.path_name(path)} of two halves miss the whole by {gap:.3g}."
 

@@ -149,3 +149,123 @@ def _turnbull_data():
 
 TURNBULL_DATA = _turnbull_data()
 TURNBULL_OPTIMUM = -58.06002195399099
+
+
+@attrs.frozen
+class Parabola(emkit.LatentModel):
+    """EM with known rates: every step brings entry i nearer to its target by ``rates[i]``.
+
+    The params are a bare array, the log-likelihood is ``-sum(curvatures * (params - target)**2)``, and data do not
+    matter. With one rate for all entries the objective shrinks by its square, so every Aitken gap is exact.
+    """
+
+    rates: Any = 0.9
+    target: Any = 0.0
+    curvatures: Any = 1.0
+
+    def e_step(self, params, data):
+        return emkit.EStep(params, -float(np.sum(self.curvatures * (params - self.target) ** 2)), 10.0)
+
+    def m_step(self, params, statistics):
+        return self.target + np.asarray(self.rates) * (statistics - self.target)
+
+    def space(self, params):
+        return space.Real()
+
+
+class Watched:
+    """A model around which something happens: hooks see the number of the call, the arguments and the answer.
+
+    ``on_e_step(n, params, answer)`` and ``on_m_step(n, params, answer)`` return the answer to give, or raise.
+    """
+
+    def __init__(self, model, on_e_step=None, on_m_step=None):
+        self.model = model
+        self.on_e_step = on_e_step
+        self.on_m_step = on_m_step
+        self.evaluated = []
+        self.n_m_steps = 0
+
+    def __getattr__(self, name):
+        if name.startswith("__") or name == "model":
+            raise AttributeError(name)
+        return getattr(self.model, name)
+
+    def e_step(self, params, data):
+        self.evaluated.append(params)
+        answer = self.model.e_step(params, data)
+        return answer if self.on_e_step is None else self.on_e_step(len(self.evaluated), params, answer)
+
+    def m_step(self, params, statistics):
+        self.n_m_steps += 1
+        answer = self.model.m_step(params, statistics)
+        return answer if self.on_m_step is None else self.on_m_step(self.n_m_steps, params, answer)
+
+
+#: Bivariate observations of Murray (1977), JRSS B 39:27, missing entries as NaN: two maxima and a saddle.
+MURRAY_DATA = np.array(
+    [
+        *([1, 1], [1, -1], [-1, 1], [-1, -1]),
+        *([2, np.nan], [2, np.nan], [-2, np.nan], [-2, np.nan]),
+        *([np.nan, 2], [np.nan, 2], [np.nan, -2], [np.nan, -2]),
+    ]
+)
+MURRAY_MAXIMUM, MURRAY_SADDLE = -29.97428641046501, -30.033342386268
+
+
+@attrs.frozen(eq=False)
+class NormalParams:
+    mean: np.ndarray = space.real()
+    covariance: np.ndarray = space.covariance()
+
+
+class MissingNormal(emkit.LatentModel):
+    """One bivariate normal of which entries are missing (NaN)."""
+
+    def e_step(self, params: NormalParams, data: Any) -> emkit.EStep:
+        first, second, total = np.zeros(2), np.zeros((2, 2)), 0.0
+        for row in data:
+            seen = ~np.isnan(row)
+            inside = params.covariance[np.ix_(seen, seen)]
+            gain = params.covariance[:, seen] @ np.linalg.inv(inside)
+            residual = row[seen] - params.mean[seen]
+            filled = params.mean + gain @ residual
+            first += filled
+            second += np.outer(filled, filled) + params.covariance - gain @ params.covariance[seen]
+            total -= (residual @ np.linalg.solve(inside, residual) + np.linalg.slogdet(2 * np.pi * inside)[1]) / 2
+        return emkit.EStep((first, second), float(total), float(len(data)))
+
+    def m_step(self, params: NormalParams, statistics: Any) -> NormalParams:
+        mean, second = (part / len(MURRAY_DATA) for part in statistics)
+        return NormalParams(mean, second - np.outer(mean, mean))
+
+
+@attrs.frozen
+class TablePoisson(PoissonMixture):
+    """The Poisson mixture on a table with one column of values and one of how often each was seen."""
+
+    label: str = "none"
+    tol: float = 1.0
+
+    def e_step(self, params: PoissonMixtureParams, data: Any) -> emkit.EStep:
+        return super().e_step(params, self._columns(data))
+
+    def initialize(self, data: Any, rng: np.random.Generator) -> PoissonMixtureParams:
+        return super().initialize(self._columns(data), rng)
+
+    def log_likelihood(self, params: PoissonMixtureParams, data: Any) -> float:
+        return super().log_likelihood(params, self._columns(data))
+
+    def sample(self, params: PoissonMixtureParams, n: int, rng: np.random.Generator) -> Any:
+        return np.column_stack(super().sample(params, n, rng))
+
+    def plot(self, params: PoissonMixtureParams, data: Any, ax: Any, columns: Any) -> None:
+        ax.bar(*self._columns(data))
+        ax.set_xlabel(columns[0] if columns else "value")
+
+    @staticmethod
+    def _columns(data: Any) -> Any:
+        if data.shape[1] != 2:
+            msg = f"A table of two columns is expected, and this one has {data.shape[1]}."
+            raise ValueError(msg)
+        return data[:, 0], data[:, 1]

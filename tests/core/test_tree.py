@@ -51,8 +51,8 @@ class Pair(NamedTuple):
 
 
 CONTAINERS = {
-    "attrs": lambda value: Frozen(value),
-    "dataclass": lambda value: Record(value),
+    "attrs": Frozen,
+    "dataclass": Record,
     "named tuple": lambda value: Pair(value, value),
     "tuple": lambda value: (value, value),
     "list": lambda value: [value, value],
@@ -76,9 +76,11 @@ def test_adding_two_trees_adds_every_leaf_and_keeps_the_class(name):
     assert all(np.array_equal(leaf, [11.0, 22.0]) for leaf in leaves)
 
 
-@pytest.mark.parametrize("number", [3, 3.0, np.float64(3), np.int64(3), np.array(3.0), np.array([3.0]), np.array([3 + 4j])])
+@pytest.mark.parametrize(
+    "number", [3, 3.0, np.float64(3), np.int64(3), np.array(3.0), np.array([3.0]), np.array([3 + 4j])]
+)
 def test_numbers_and_numeric_arrays_are_leaves(number):
-    assert tree.is_leaf(number) 
+    assert tree.is_leaf(number)
 
 
 @pytest.mark.parametrize(
