@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import importlib
 import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from emkit import datasets
 from emkit.driver import fit
@@ -18,6 +19,10 @@ from emkit.registry import available_models, load_model
 from emkit.result import EMResult
 from emkit.testing import survey
 
+T = TypeVar("T")
+
+#: The exit code of programs that stop because nobody reads their output: 128 + SIGPIPE.
+_BROKEN_PIPE = 141
 _DATA_HELP = f"a CSV, .npy or Parquet file, or one of the bundled {', '.join(datasets.names())}"
 
 
@@ -25,12 +30,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 on success, 1 if a fit did not converge or a law is broken, 2 on an error."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        options = _parser(_model_of(arguments)).parse_args(arguments)
-        status: int = options.run(options)
-    except (EmkitError, ValueError, TypeError, OSError, ImportError, AttributeError) as error:
-        print(f"emkit: {error}", file=sys.stderr)
+        # Only the parser may end the program; it does so after --help and after a wrong command.
+        options = _parser(_never_exit(_model_of, arguments)).parse_args(arguments)
+        status: int = _never_exit(options.run, options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Closed here, it is not flushed once more at exit.
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.close()
+        return _BROKEN_PIPE
+    except Exception as error:
+        print(f"emkit: {_one_line(error)}", file=sys.stderr)
         return 2
     return status
+
+
+def _never_exit(run: Callable[..., T], *arguments: Any) -> T:
+    """Call what may run code of the user's; if that ends the program, it is an error like any other."""
+    try:
+        return run(*arguments)
+    except SystemExit as error:
+        msg = f"the model's own code ended the program, with exit code {error.code!r}"
+        raise RuntimeError(msg) from error
+
+
+def _one_line(error: Exception) -> str:
+    """Return what an error says, after the name of its class unless it is of a kind that explains itself."""
+    text = " ".join(str(error).split())
+    if text and isinstance(error, EmkitError | ValueError | TypeError | OSError | ImportError | AttributeError):
+        return text
+    return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _model_of(arguments: Sequence[str]) -> Any:
@@ -96,7 +125,7 @@ def _value(text: str) -> Any:
     """Return a Python literal, or the text itself."""
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return text
 
 
@@ -181,7 +210,11 @@ def _imported(address: str) -> Any:
             msg = f"Write MODULE:OBJECT, such as mymodels:PoissonMixture, or a registered name; {address!r} is neither."
             raise ValueError(msg) from None
     sys.path.insert(0, str(Path.cwd()))
-    found: Any = importlib.import_module(module_name)
+    try:
+        found: Any = _never_exit(importlib.import_module, module_name)
+    except Exception as error:
+        msg = f"{module_name!r} cannot be imported: {type(error).__name__}: {error}"
+        raise ImportError(msg) from error
     for part in name.split("."):
         found = getattr(found, part)
     return found

@@ -38,6 +38,10 @@ class Acceleration(ABC):
     def judged(self, *, accepted: bool) -> None:
         """Hear whether the last proposal was accepted."""
 
+    @abstractmethod
+    def restart(self) -> None:
+        """Forget points seen so far: plain steps were taken since."""
+
 
 class Accelerator(ABC):
     """Settings of a way to accelerate; ``accelerate=`` of :func:`emkit.fit` takes one, a name, or None."""
@@ -114,6 +118,9 @@ class _SquaremState(Acceleration):
             self.judged(accepted=True)
             return None
         return np.asarray(start + 2 * step * first + step**2 * change)
+
+    def restart(self) -> None:
+        self._start = None
 
     def _wanted(self, first: Array, change: Array) -> float:
         ratios = []

@@ -33,9 +33,21 @@ def read_only(value: ArrayLike) -> Array:
     return array
 
 
-def read_only_or_none(value: ArrayLike | None) -> Array | None:
-    """Return a read-only float64 copy, or None for None."""
-    return None if value is None else read_only(value)
+def as_array(values: Any, name: str) -> Array:
+    """Return a read-only float64 copy of an array of any shape, such as starting values that a user gives.
+
+    Raises
+    ------
+    ValueError
+        If it is ragged or an entry is no real number, NaN or infinite; the message begins with ``name``.
+    TypeError
+        If an entry is an object that is no number.
+    """
+    array = read_only(_to_floats(values, name))
+    for index in np.argwhere(~np.isfinite(array))[:1].tolist():
+        msg = f"{name}{index if index else ''} is {array[tuple(index)]}; finite numbers are expected."
+        raise ValueError(msg)
+    return array
 
 
 def as_matrix(
@@ -88,10 +100,10 @@ def as_matrix(
 
 
 @overload
-def as_sample_weight(weight: None, n_samples: int) -> None: ...
+def as_sample_weight(weight: None, n_samples: int, *, check_total: bool = True) -> None: ...
 @overload
-def as_sample_weight(weight: ArrayLike, n_samples: int) -> Array: ...
-def as_sample_weight(weight: ArrayLike | None, n_samples: int) -> Array | None:
+def as_sample_weight(weight: ArrayLike, n_samples: int, *, check_total: bool = True) -> Array: ...
+def as_sample_weight(weight: ArrayLike | None, n_samples: int, *, check_total: bool = True) -> Array | None:
     """Return one float64 weight per sample, or None for None.
 
     Parameters
@@ -100,6 +112,9 @@ def as_sample_weight(weight: ArrayLike | None, n_samples: int) -> Array | None:
         How often each sample counts. A number stands for that weight on every sample.
     n_samples : int
         Number of samples.
+    check_total : bool
+        Whether the weights must add up to an ordinary positive number. Those of a part of the data need not: all of
+        them may be zero.
 
     Returns
     -------
@@ -108,7 +123,8 @@ def as_sample_weight(weight: ArrayLike | None, n_samples: int) -> Array | None:
     Raises
     ------
     ValueError
-        If the shape is wrong, a weight is negative, NaN or infinite, or all are zero; the message names the first.
+        If the shape is wrong, a weight is negative, NaN or infinite, or the total is zero or leaves the range of
+        floats; the message names the first.
     """
     if weight is None:
         return None
@@ -126,10 +142,23 @@ def as_sample_weight(weight: ArrayLike | None, n_samples: int) -> Array | None:
         index = int(np.argmax(wrong))
         msg = f"sample_weight[{index}] is {weights[index]}; a weight must be finite and not negative."
         raise ValueError(msg)
+    if check_total:
+        _check_total(weights)
+    return weights
+
+
+def _check_total(weights: Array) -> None:
     if not weights.any():
         msg = "All entries of sample_weight are zero: give at least one sample a positive weight."
         raise ValueError(msg)
-    return weights
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.finfo(np.float64).tiny <= total < np.inf:
+        msg = (
+            f"sample_weight adds up to {total:g}, which leaves the range of ordinary floats (2e-308 to 1.8e308): "
+            "divide the weights by the largest of them."
+        )
+        raise ValueError(msg)
 
 
 def feature_names(x: Any) -> NDArray[np.object_] | None:
@@ -209,7 +238,11 @@ def _column_to_floats(column: Any) -> Array:
     # The nullable dtypes of pandas turn into numpy objects unless told what stands for a missing entry.
     if not isinstance(dtype, np.dtype) and getattr(dtype, "kind", "O") in "biuf":
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
-    return _numbers(np.asarray(column))
+    values = np.asarray(column)
+    if values.ndim != 1:
+        msg = f"holds several values in each row (dtype {dtype})"
+        raise ValueError(msg)
+    return _numbers(values)
 
 
 def _to_floats(x: Any, name: str) -> Array:
@@ -264,10 +297,11 @@ def _numbers(values: NDArray[Any]) -> Array:
         try:
             floats[index] = _number(value)
         except ValueError as error:
-            msg = f"{error}, the first at {_place(index)}"
+            msg = f"{error}, the first at {_place(index)}" if index else str(error)
             raise ValueError(msg) from error
         except TypeError as error:
-            msg = f"holds something else than numbers at {_place(index)}: {error}"
+            place = f" at {_place(index)}" if index else ""
+            msg = f"holds something else than numbers{place}: {error}"
             raise TypeError(msg) from error
     return floats
 

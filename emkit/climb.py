@@ -18,17 +18,24 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit import tree
 from emkit.acceleration import Acceleration, Accelerator
 from emkit.convergence import Step, Tolerance, is_fall, rounding_floor
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
-from emkit.model import offers
+from emkit.model import as_number, offers
 from emkit.result import Iterate, Status
 from emkit.space.coordinates import Coordinates, Guard
 
 Array = NDArray[np.float64]
 #: How often a proposal is halved towards the EM iterate to become feasible before the plain step is taken.
 MAX_HALVINGS = 30
+
+
+#: How a model may refuse a point that no EM step would have visited. Anything else is a mistake in the model's code.
+REFUSALS = (ArithmeticError, ValueError, RuntimeWarning)
+#: Endings that a point reached by acceleration can be blamed for.
+RECOVERABLE = (Status.DECREASED, Status.NONFINITE, Status.DEGENERATE)
 
 
 class Stop(Exception):  # noqa: N818 - not an error: how the loop is left from any depth
@@ -62,11 +69,12 @@ class Point:
     log_likelihood: float
     objective: float
     n_observations: float | None
+    rounding: float = 0.0
 
     @property
     def floor(self) -> float:
         """Rounding of the objective."""
-        return rounding_floor(self.objective, self.n_observations)
+        return max(rounding_floor(self.objective, self.n_observations), self.rounding)
 
 
 class Climb:
@@ -76,21 +84,39 @@ class Climb:
         self, workload: Workload, settings: Settings, index: int, report: Callable[[Iterate[Any]], None]
     ) -> None:
         self._workload = workload
-        self._model = workload.model
+        self.model = workload.model
         self._settings = settings
         self._index = index
         self._report = report
-        self._has_prior = offers(self._model, "log_prior")
+        self._has_prior = offers(self.model, "log_prior")
         self._monitor = settings.tolerance.begin()
         self._acceleration: Acceleration | None = None
         self._stabilises = False
+        self._coordinates: Coordinates[Any]
+        self._guard: Guard
+        self._current: Point
         self._image: Any = None
+        self._gain: float | None = None
+        self._anchor: tuple[Point, Any] | None = None
         self.accepted: list[tuple[float, float]] = []
         self.best: Point | None = None
         self.n_e_steps = 0
         self.n_rejected = 0
         self.status = Status.MAX_ITER
         self.message = ""
+
+    @property
+    def end(self) -> Point:
+        """The last accepted point.
+
+        Raises
+        ------
+        DegenerateError
+            If there is none: the model could not even take its first E-step.
+        """
+        if self.best is None:
+            raise DegenerateError(self.message)
+        return self.best
 
     @property
     def rate(self) -> float:
@@ -114,51 +140,61 @@ class Climb:
             self.status, self.message = Status.INTERRUPTED, Status.INTERRUPTED.value
 
     def _climb(self, params: Any) -> None:
-        point = self._evaluate(params)
+        self._begin(params)
+        while True:
+            # Outside the handler below: what a callback raises is nobody's refusal of a point.
+            self._tell()
+            try:
+                self._step()
+            except (Stop, *REFUSALS) as error:
+                if self._anchor is None or (isinstance(error, Stop) and error.status not in RECOVERABLE):
+                    raise
+                self._retreat()
+
+    def _step(self) -> None:
+        """Go from the current point to the next accepted one."""
+        point = self._current
+        if self._image is None:
+            self._image = self._m_step(point)
+        x, image = self._coordinates.flatten(point.params), self._flatten_image()
+        self._check_convergence(point, x, image)
+        proposal = self._feasible_proposal(x, image)
+        candidate = None if proposal is None else self._try(proposal, point)
+        if candidate is not None:
+            self._anchor = (point, self._image)
+            self._accept(candidate, gain=None)
+            return
+        following = self._evaluate(self._image)
+        self._require_finite(following)
+        self._require_no_fall(point, following)
+        self._anchor = None
+        self._accept(following, gain=following.objective - point.objective)
+
+    def _begin(self, params: Any) -> None:
+        point = self._evaluate(tree.owned(params))
         self.best = point
         self._require_finite(point)
-        self._begin(point)
-        gain: float | None = None
-        anchor: tuple[Point, Any] | None = None
-        while True:
-            x, image = self._coordinates.flatten(point.params), self._flatten_image()
-            self._check_convergence(point, x, image, gain)
-            proposal = self._feasible_proposal(x, image)
-            if proposal is not None:
-                candidate = self._try(proposal, point)
-                if candidate is not None:
-                    anchor, gain, point = (point, self._image), None, candidate
-                    self._accept(point)
-                    continue
-            following = self._evaluate(self._image)
-            self._require_finite(following)
-            if self._falls(point, following):
-                point, gain, anchor = self._retreat(anchor, point, following), None, None
-            else:
-                gain, point, anchor = following.objective - point.objective, following, None
-            self._accept(point)
-
-    def _begin(self, point: Point) -> None:
-        self._image = self._m_step(point)
-        self._coordinates = Coordinates.of(self._model, point.params, self._image)
+        image = self._m_step(point)
+        self._coordinates = Coordinates.of(self.model, point.params, image)
         self._guard = Guard(self._coordinates)
         self._guard.observe(self._coordinates.flatten(point.params))
         if self._settings.accelerator is not None:
-            self._acceleration = self._settings.accelerator.begin(
-                self._coordinates.scale, [entry.place for entry in self._coordinates.entries]
-            )
+            fields = [entry.place for entry in self._coordinates.entries]
+            self._acceleration = self._settings.accelerator.begin(self._coordinates.scale, fields)
             is_affine = all(entry.space.is_affine for entry in self._coordinates.entries)
             self._stabilises = self._acceleration.stabilises or not is_affine
-        self._record(point)
+        self._accept(point, gain=None)
+        self._image = image
 
-    def _accept(self, point: Point) -> None:
-        """Make ``point`` the current one and take the M-step from it."""
-        self._record(point)
-        self._image = self._m_step(point)
-
-    def _record(self, point: Point) -> None:
-        self.best = point
+    def _accept(self, point: Point, gain: float | None) -> None:
+        """Make ``point`` the current one; ``gain`` is what a plain step to it has gained."""
+        self.best = self._current = point
+        self._gain, self._image = gain, None
         self.accepted.append((point.log_likelihood, point.objective))
+
+    def _tell(self) -> None:
+        """Report the current point."""
+        point = self._current
         iterate = Iterate(
             params=point.params,
             log_likelihood=point.log_likelihood,
@@ -176,14 +212,15 @@ class Climb:
             raise Stop(Status.STOPPED_BY_CALLBACK, str(stop)) from None
 
     def _flatten_image(self) -> Array:
+        for path, leaf in tree.leaves(self._image):
+            if not np.isfinite(leaf).all():
+                detail = f"The M-step gave a value that is not finite in {tree.path_name(path)}."
+                raise Stop(Status.NONFINITE, detail)
         image = self._coordinates.flatten(self._image)
-        if not np.isfinite(image).all():
-            bad = next(e for e in self._coordinates.entries if not np.isfinite(image[e.place]).all())
-            raise Stop(Status.NONFINITE, f"The M-step gave a value that is not finite in {bad.name}.")
         self._guard.observe(image)
         return image
 
-    def _check_convergence(self, point: Point, x: Array, image: Array, gain: float | None) -> None:
+    def _check_convergence(self, point: Point, x: Array, image: Array) -> None:
         difference = image - x
         with np.errstate(over="ignore"):
             # The only norm in natural units, which may be as large as 1e300.
@@ -194,7 +231,7 @@ class Climb:
             largest=self._coordinates.largest_field_norm(difference),
             objective=point.objective,
             floor=point.floor,
-            gain=gain,
+            gain=self._gain,
         )
         if self._monitor.update(step):
             raise Stop(Status.CONVERGED)
@@ -203,7 +240,12 @@ class Climb:
 
     def _feasible_proposal(self, x: Array, image: Array) -> Array | None:
         """Return the accelerator's proposal, halved towards the EM image until it is feasible."""
-        proposal = self._acceleration.propose(x, image) if self._acceleration else None
+        if self._acceleration is None:
+            return None
+        if self._monitor.wants_plain:
+            self._acceleration.restart()
+            return None
+        proposal = self._acceleration.propose(x, image)
         if proposal is None:
             return None
         for _ in range(MAX_HALVINGS):
@@ -222,8 +264,7 @@ class Climb:
             if stop.status is not Status.DEGENERATE:
                 raise
             candidate = None
-        except Exception:
-            # A model may refuse a point that no EM step would have visited; the plain step does not need it.
+        except REFUSALS:
             candidate = None
         passes = candidate is not None and candidate.objective >= point.objective - point.floor
         self._judge(accepted=passes)
@@ -232,7 +273,7 @@ class Climb:
     def _follow(self, params: Any) -> Point | None:
         candidate = self._evaluate(params)
         if self._stabilises and np.isfinite(candidate.objective):
-            candidate = self._evaluate(self._model.m_step(candidate.params, candidate.statistics))
+            candidate = self._evaluate(self._m_step(candidate))
         return candidate if np.isfinite(candidate.objective) else None
 
     def _judge(self, *, accepted: bool) -> None:
@@ -240,22 +281,25 @@ class Climb:
             self._acceleration.judged(accepted=accepted)
         self.n_rejected += not accepted
 
-    def _falls(self, before: Point, after: Point) -> bool:
-        return self._settings.check_fall and is_fall(before.objective, after.objective, before.n_observations)
+    def _require_no_fall(self, before: Point, after: Point) -> None:
+        floor = max(before.floor, after.floor)
+        if self._settings.check_fall and is_fall(before.objective, after.objective, floor):
+            raise Stop(Status.DECREASED, _describe_fall(before, after, len(self.accepted)))
 
-    def _retreat(self, anchor: tuple[Point, Any] | None, point: Point, following: Point) -> Point:
-        """Return the plain point before the last acceleration, or stop if the fall was between two plain steps."""
-        if anchor is None:
-            raise Stop(Status.DECREASED, _describe_fall(point, following, len(self.accepted)))
-        before, image = anchor
+    def _retreat(self) -> None:
+        """Go back to where the last acceleration started, and take the plain step from there.
+
+        An accelerated point can pass the gate and still be one from which the model cannot go on.
+        """
+        before, image = self._anchor or (self._current, self._image)
+        self._anchor = None
         self.accepted.pop()
-        self.best = before
+        self.best = self._current = before
         self._judge(accepted=False)
         resumed = self._evaluate(image)
         self._require_finite(resumed)
-        if self._falls(before, resumed):
-            raise Stop(Status.DECREASED, _describe_fall(before, resumed, len(self.accepted)))
-        return resumed
+        self._require_no_fall(before, resumed)
+        self._accept(resumed, gain=None)
 
     def _evaluate(self, params: Any) -> Point:
         """Run one E-step, unless the budget is spent."""
@@ -268,15 +312,22 @@ class Climb:
             e_step = self._workload.e_step(params)
         except (DegenerateError, np.linalg.LinAlgError) as error:
             raise Stop(Status.DEGENERATE, f"E-step: {error}") from error
-        log_likelihood = float(e_step.log_likelihood)
-        prior = float(self._model.log_prior(params)) if self._has_prior else 0.0
-        return Point(params, e_step.statistics, log_likelihood, log_likelihood + prior, e_step.n_observations)
+        name = type(self.model).__name__
+        log_likelihood = as_number(e_step.log_likelihood, f"{name}.e_step")
+        prior = as_number(self.model.log_prior(params), f"{name}.log_prior") if self._has_prior else 0.0
+        return Point(
+            params, e_step.statistics, log_likelihood, log_likelihood + prior, e_step.n_observations, e_step.rounding
+        )
 
     def _m_step(self, point: Point) -> Any:
         try:
-            return self._model.m_step(point.params, point.statistics)
+            following = self.model.m_step(point.params, point.statistics)
         except (DegenerateError, np.linalg.LinAlgError) as error:
             raise Stop(Status.DEGENERATE, f"M-step: {error}") from error
+        if following is None:
+            msg = f"{type(self.model).__name__}.m_step returned None; it must return the new params."
+            raise TypeError(msg)
+        return tree.lock(following)
 
     def _require_finite(self, point: Point) -> None:
         if not np.isfinite(point.objective):
@@ -286,7 +337,7 @@ class Climb:
 
 def _describe_fall(before: Point, after: Point, iteration: int) -> str:
     return (
-        f"At step {iteration} it went from {before.objective!r} to {after.objective!r}, "
+        f"At step {iteration} it went from {before.objective:.12g} to {after.objective:.12g}, "
         f"by {before.objective - after.objective:.3g} nats. Usual causes: m_step does not maximise what e_step "
         "expects; a prior or a weight is missing from log_likelihood or log_prior; e_step and m_step treat the data "
         "differently. For a model that may fall by design set `monotone = False`, or pass on_decrease='ignore'."

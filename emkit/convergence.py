@@ -24,9 +24,17 @@ ROUNDING = 64 * float(np.finfo(np.float64).eps)
 FALL_RTOL = 1e-10
 #: How many estimates of the rate are remembered. The largest of them counts: after an accelerated step the residual
 #: may show a fast mode for a while, and a rate taken too small stops too early.
-RATE_MEMORY = 4
-#: Consecutive checks that must agree.
-CHECKS = 2
+RATE_MEMORY = 8
+#: Consecutive checks that must agree. All but the first follow plain EM steps, in which fast modes die out.
+CHECKS = 4
+#: Steps to see before a rate is known well enough to stop, unless they are shorter than :data:`SHORT`. From a start
+#: next to a saddle the first steps shrink, and only later ones grow.
+MIN_STEPS = 10
+SHORT = 1e-8
+#: A step this short, relative to each field's scale, is rounding, whatever the ratio of such steps.
+STEP_FLOOR = 1e-12
+#: A gain is clear of rounding when it is this many times its floor.
+CLEAR = 1e3
 #: Checks at the rounding floor of the objective after which params that still move mean a flat ridge.
 PATIENCE = 100
 
@@ -36,9 +44,9 @@ def rounding_floor(objective: float, n_observations: float | None) -> float:
     return ROUNDING * (abs(objective) + (n_observations or 1.0))
 
 
-def is_fall(before: float, after: float, n_observations: float | None) -> bool:
-    """Return whether an objective fell by more than rounding."""
-    return after < before - max(FALL_RTOL * (1 + abs(before)), rounding_floor(before, n_observations))
+def is_fall(before: float, after: float, floor: float) -> bool:
+    """Return whether an objective fell by more than rounding, given the size of that of a sum."""
+    return after < before - max(FALL_RTOL * (1 + abs(before)), floor)
 
 
 @attrs.frozen
@@ -78,39 +86,47 @@ class Monitor(ABC):
         Estimated rate of EM; NaN while unknown.
     gap : float
         Estimated gain that remains, in nats; infinite while unknown.
+    is_stalled : bool
+        Whether the objective has stood still for long while the params move.
+    wants_plain : bool
+        Whether the next steps should be plain: a check has passed and awaits confirmation.
     """
 
     def __init__(self) -> None:
         self.rate = float("nan")
         self.gap = float("inf")
         self.is_stalled = False
+        self.wants_plain = False
         self._rates: deque[float] = deque(maxlen=RATE_MEMORY)
         self._previous: Step | None = None
+        self._clear: tuple[float, float] | None = None
         self._at_floor = 0
 
     def update(self, step: Step) -> bool:
         """Take note of a step and return whether to stop."""
-        self._estimate(step)
+        if step.gain is not None and self._previous is not None:
+            self._estimate(step, step.gain, self._previous.scaled)
         self._previous = step
         return self._decide(step)
 
-    def _estimate(self, step: Step) -> None:
-        if step.gain is None or self._previous is None:
-            return
-        if step.gain < -max(FALL_RTOL * (1 + abs(step.objective)), step.floor):
+    def _estimate(self, step: Step, gain: float, length: float) -> None:
+        """Update rate and gap, given the gain that the last step, of that length, has made."""
+        if gain < -max(FALL_RTOL * (1 + abs(step.objective)), step.floor):
             # A model that may fall, or whose caller ignores it: nothing follows about what is left.
             self._at_floor = 0
             self.gap = float("inf")
             return
-        if step.gain <= step.floor:
-            # Gains at the floor are noise; so are the ratios of the steps that belong to them.
-            self._at_floor += 1
-            self.gap = min(self.gap, step.floor)
-            return
-        self._at_floor = 0
-        self._rates.append(step.scaled / self._previous.scaled if self._previous.scaled else float("inf"))
+        self._rates.append(step.scaled / length if length else float("inf") if step.scaled else 0.0)
         self.rate = max(self._rates)
-        self.gap = step.gain * self.rate**2 / (1 - self.rate**2) if self.rate < 1 else float("inf")
+        self._at_floor = self._at_floor + 1 if gain <= step.floor else 0
+        if gain > CLEAR * step.floor:
+            self._clear = (gain, length)
+        elif self._clear is not None and length < self._clear[1]:
+            # The gain drowns in rounding long before the step does. Gains are quadratic in steps, so the last clear
+            # one tells what this step gained.
+            gain = self._clear[0] * (length / self._clear[1]) ** 2
+        gain = max(gain, 0.0)
+        self.gap = gain * self.rate**2 / (1 - self.rate**2) if self.rate < 1 else float("inf")
 
     @abstractmethod
     def _decide(self, step: Step) -> bool:
@@ -127,7 +143,7 @@ class Tolerance(ABC):
 
 @attrs.frozen
 class GainTolerance(Tolerance):
-    """Stop when at most ``nats`` remain to be gained and the step is small, on two consecutive checks.
+    """Stop when at most ``nats`` remain to be gained and the step is small, on consecutive checks.
 
     Parameters
     ----------
@@ -151,12 +167,17 @@ class _GainMonitor(Monitor):
         super().__init__()
         self._rule = rule
         self._passed = 0
+        self._seen = 0
 
     def _decide(self, step: Step) -> bool:
+        self._seen += 1
         if step.gain is None:
             return False
-        small_gap = self.gap <= max(self._rule.nats, step.floor)
-        self._passed = self._passed + 1 if small_gap and step.largest <= self._rule.step else 0
+        is_known = self._seen >= MIN_STEPS or step.largest <= SHORT
+        is_small = self.gap <= self._rule.nats and step.largest <= self._rule.step
+        at_rest = step.largest <= STEP_FLOOR and self._at_floor > 0
+        self._passed = self._passed + 1 if (is_known and is_small) or at_rest else 0
+        self.wants_plain = self._passed > 0
         self.is_stalled = self._at_floor >= PATIENCE and step.largest > self._rule.step
         return self._passed >= CHECKS
 
@@ -215,7 +236,9 @@ class _StandstillMonitor(Monitor):
             self._shortest, self._since = step.scaled, 0
         elif self._at_floor:
             self._since += 1
-        return step.scaled <= 4 * float(np.finfo(np.float64).eps) or self._since >= self._patience
+        is_over = self._since >= self._patience
+        self.is_stalled = is_over and step.largest > SHORT
+        return step.scaled <= 4 * float(np.finfo(np.float64).eps) or (is_over and not self.is_stalled)
 
 
 def as_tolerance(tol: float | Tolerance) -> Tolerance:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from emkit.acceleration import Accelerator, as_accelerator
-from emkit.climb import Climb, Point, Settings
-from emkit.convergence import Tolerance, as_tolerance
+from emkit.climb import Climb, Settings
+from emkit.convergence import Tolerance, as_tolerance, rounding_floor
 from emkit.engines import Engine, Workload
-from emkit.errors import DegenerateError, LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
+from emkit.errors import LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
 from emkit.model import SupportsEM, check_is_model, offers, require
 from emkit.progress import Reporter, reporter
-from emkit.restarts import Outcome, RandomSource, best_of, run_starts, streams
-from emkit.result import EMResult, Iterate, Start, Status
-from emkit.space.coordinates import boundary_notes, check_params, rests_on_floor
+from emkit.restarts import Outcome, RandomSource, outcome_of, result_of, run_starts, streams
+from emkit.result import EMResult, Iterate, Status
+from emkit.space.assignment import check_params
 
 Data = TypeVar("Data")
 Params = TypeVar("Params")
@@ -42,7 +42,8 @@ def iterate(model: SupportsEM[Data, Params], data: Data, params: Params) -> Iter
         e_step = workload.e_step(params)
         log_likelihood = float(e_step.log_likelihood)
         objective = log_likelihood + (float(log_prior(params)) if log_prior else 0.0)
-        yield Iterate(params, log_likelihood, objective, n_iter, n_iter + 1)
+        rounding = max(rounding_floor(objective, e_step.n_observations), e_step.rounding)
+        yield Iterate(params, log_likelihood, objective, n_iter, n_iter + 1, rounding=rounding)
         params = model.m_step(params, e_step.statistics)
         n_iter += 1
 
@@ -87,7 +88,8 @@ def fit(
     rng : int, Generator, SeedSequence or None
         Randomness of ``initialize``; start r has a stream of its own.
     on_decrease : {"raise", "warn", "ignore"}
-        What to do when the objective falls between two plain EM steps, which exact EM cannot do.
+        What to do when the objective falls between two plain EM steps, which exact EM cannot do: raise, stop there
+        with a warning, or go on.
     on_interrupt : {"return", "raise"}
         Whether Ctrl-C returns the best point so far; before there is any, it is passed on.
     engine : Engine, optional
@@ -115,7 +117,7 @@ def fit(
         If an exception ended every one of several starts.
     """
     check_is_model(model)
-    _check_settings(max_iter, n_starts, on_decrease, on_interrupt)
+    _check_settings(max_iter, max_time, n_starts, on_decrease, on_interrupt)
     _check_start(model, params, n_starts)
     began = time.monotonic()
     settings = Settings(
@@ -129,7 +131,7 @@ def fit(
     )
     workload = Workload.of(model, data, engine)
     show = reporter(progress)
-    report = _reports_to(callback, show)
+    report = _Reports(callback, show)
 
     def run_one(index: int, generator: np.random.Generator) -> Outcome:
         given = params if index == 0 and params is not None else None
@@ -137,22 +139,26 @@ def fit(
         check_params(model, start)
         climb = Climb(workload, settings, index, report)
         climb.run(start)
-        return _outcome(model, climb, index)
+        return outcome_of(climb, index)
 
     try:
         outcomes = run_starts(
             run_one,
             streams(rng, n_starts),
             lambda: time.monotonic() > settings.deadline,
+            is_fatal=report.raised,
             return_on_interrupt=settings.return_on_interrupt,
         )
     finally:
         show.close()
-    result = _result(model, outcomes, time.monotonic() - began)
+    result = result_of(model, outcomes, workload, time.monotonic() - began)
     return _heed_decrease(result, on_decrease)
 
 
-def _check_settings(max_iter: int, n_starts: int, on_decrease: str, on_interrupt: str) -> None:
+def _check_settings(max_iter: int, max_time: float | None, n_starts: int, on_decrease: str, on_interrupt: str) -> None:
+    if max_time is not None and not (isinstance(max_time, Real) and max_time >= 0):
+        msg = f"max_time must be a number of seconds of at least 0, or None; it is {max_time!r}."
+        raise ValueError(msg)
     for name, number in (("max_iter", max_iter), ("n_starts", n_starts)):
         if not isinstance(number, Integral) or number < 1:
             msg = f"{name} must be a whole number of at least 1; it is {number!r}."
@@ -179,56 +185,29 @@ def _check_start(model: object, params: object | None, n_starts: int) -> None:
         check_params(model, params)
 
 
-def _reports_to(callback: Callback | None, show: Reporter) -> Callback:
-    def report(point: Iterate[Any]) -> None:
-        show.update(point)
-        if callback is not None:
-            callback(point)
+class _Reports:
+    """Hands accepted points to the display and to the caller's callback."""
 
-    return report
+    def __init__(self, callback: Callback | None, show: Reporter) -> None:
+        self._callback = callback
+        self._show = show
+        self.error: Exception | None = None
 
+    def __call__(self, point: Iterate[Any]) -> None:
+        self._show.update(point)
+        if self._callback is None:
+            return
+        try:
+            self._callback(point)
+        except StopIteration:
+            raise
+        except Exception as error:
+            self.error = error
+            raise
 
-def _outcome(model: object, climb: Climb, index: int) -> Outcome:
-    point = _best(climb)
-    on_floor = climb.status is not Status.NONFINITE and rests_on_floor(model, point.params)
-    start = Start(index, climb.status, point.objective, climb.n_e_steps, climb.message, on_floor)
-    return Outcome(start, climb)
-
-
-def _best(climb: Climb) -> Point:
-    if climb.best is None:
-        # Nothing was evaluated: the model could not even take its first E-step.
-        raise DegenerateError(climb.message)
-    return climb.best
-
-
-def _result(model: Any, outcomes: list[Outcome], elapsed: float) -> EMResult[Any]:
-    best = best_of(outcomes)
-    climb: Climb = best.run
-    point = _best(climb)
-    history = np.array(climb.accepted or [(point.log_likelihood, point.objective)])
-    notes = () if climb.status is Status.NONFINITE else boundary_notes(model, point.params)
-    if offers(model, "notes"):
-        notes = (*notes, *model.notes(point.params))
-    return EMResult(
-        model=model,
-        params=point.params,
-        log_likelihood=point.log_likelihood,
-        objective=point.objective,
-        status=climb.status,
-        message=climb.message,
-        notes=tuple(notes),
-        n_iter=len(history) - 1,
-        n_e_steps=climb.n_e_steps,
-        n_rejected=climb.n_rejected,
-        log_likelihoods=history[:, 0],
-        objectives=history[:, 1],
-        rate=climb.rate,
-        gap=climb.gap,
-        n_observations=point.n_observations,
-        starts=tuple(outcome.start for outcome in outcomes),
-        elapsed=elapsed,
-    )
+    def raised(self, error: Exception) -> bool:
+        """Return whether an exception comes from the callback, not from the model: it is no start's failure."""
+        return error is self.error
 
 
 def _heed_decrease(result: EMResult[Params], on_decrease: str) -> EMResult[Params]:

@@ -17,8 +17,8 @@ from scipy import special
 
 from emkit import tree
 from emkit.engines import Workload
-from emkit.space import Undeclared, spaces_of
-from emkit.space.coordinates import free_directions
+from emkit.space import spaces_of
+from emkit.space.assignment import free_directions, infer_spaces
 
 Params = TypeVar("Params")
 Array = NDArray[np.float64]
@@ -32,6 +32,10 @@ NOISE = 2e-13
 MAX_SHORTENINGS = 10
 #: The smallest eigenvalue of the information, scaled to a unit diagonal, below which it counts as singular.
 SINGULAR = 1e-9
+#: An eigenvalue of the information, scaled to a unit diagonal, is negative beyond doubt below minus this.
+SADDLE = 1e-4
+#: What a Newton step may gain, in nats, where the gradient counts as zero: a hundredth of a standard error.
+STATIONARY = 1e-4
 
 
 @attrs.frozen(eq=False)
@@ -41,7 +45,8 @@ class Verification:
     Attributes
     ----------
     kind : str
-        "maximum", "saddle" (some direction leads up) or "not stationary".
+        "maximum", "saddle" (some direction leads up), "not determined" (some direction leads nowhere) or
+        "not stationary".
     gap : float
         What one Newton step would gain, in nats.
     smallest_eigenvalue : float
@@ -63,12 +68,9 @@ class _Objective:
         self._model, self._params = model, params
         self._workload = Workload.of(model, data)
         self._prior: Callable[[Any], float] = getattr(model, "log_prior", lambda _: 0.0)
-        self._spaces = spaces_of(model, params)
+        self._spaces = infer_spaces(spaces_of(model, params), params, self._em_step)
         self._parts = [(path, np.asarray(leaf, dtype=np.float64)) for path, leaf in tree.leaves(params)]
-        directions, on_bound = free_directions(model, params)
-        constant = np.concatenate([np.full(value.size, self._is_constant(path, value)) for path, value in self._parts])
-        moves = ~(np.abs(directions) @ constant > 0)
-        directions, on_bound = directions[moves], on_bound[moves]
+        directions, on_bound = free_directions(self._spaces, params)
         self.directions = directions[~on_bound]
         self.n_on_bound = int(on_bound.sum())
         self.center = self(np.zeros(len(self.directions)))
@@ -79,17 +81,8 @@ class _Objective:
             return float("-inf")
         return float(self._workload.e_step(params).log_likelihood) + float(self._prior(params))
 
-    def _is_constant(self, path: tree.Path, value: Array) -> bool:
-        """Return whether the M-step hands an undeclared field through as it is: a constant that does not say so."""
-        if not isinstance(self._spaces[path], Undeclared):
-            return False
-        nudged: Array = value * (1 - 1e-6) if value.any() else value + 1e-6
-        params = tree.replace_leaves(self._params, {path: nudged if value.ndim else float(nudged)})
-        try:
-            following = self._model.m_step(params, self._workload.e_step(params).statistics)
-        except (ArithmeticError, ValueError):
-            return False
-        return bool(np.array_equal(np.asarray(dict(tree.leaves(following))[path]), nudged))
+    def _em_step(self, params: Any) -> Any:
+        return self._model.m_step(params, self._workload.e_step(params).statistics)
 
     def displaced(self, coefficients: Array) -> Any | None:
         """Return the params displaced along the directions, or None where that leaves their space."""
@@ -104,6 +97,10 @@ class _Objective:
                     return None
                 values[path] = part if value.ndim else float(part)
         return tree.replace_leaves(self._params, values)
+
+    def entries_on_bound(self) -> NDArray[np.bool_]:
+        """Return which entries of all fields lie on a bound."""
+        return np.concatenate([self._spaces[path].on_bound(value).ravel() for path, value in self._parts])
 
     def step_lengths(self) -> Array:
         """Return, per direction, the displacement that costs about ``STEP**2 / 2`` nats."""
@@ -200,28 +197,24 @@ def covariance(model: Any, params: Any, data: Any) -> Array:
     ValueError
         If the information is not positive definite: the params are no maximum, or not determined by the data.
     """
-    information, directions = observed_information(model, params, data)
+    objective = _Objective(model, params, data)
+    information, directions = _differentiate(objective)[1], objective.directions
     standard, scale = _with_unit_diagonal(information)
     if len(scale):
         if not np.isfinite(standard).all() or np.linalg.eigvalsh(standard)[0] <= SINGULAR:
             msg = (
-                "The observed information is not positive definite, so there are no standard errors: the params are "
-                "not a maximum (fit to a smaller tol, or see result.verify(data)) or the data do not determine them."
+                "The observed information is not positive definite, so there are no standard errors: the data do not "
+                "determine all params (equal components, say), or the params are not a maximum. See "
+                "result.verify(data), and fit fewer parameters or to a smaller tol."
             )
             raise ValueError(msg)
         variance = np.linalg.inv(standard) / np.outer(scale, scale)
     else:
         variance = np.zeros((0, 0))
     full: Array = directions.T @ variance @ directions
-    bound = _entries_on_bound(model, params)
+    bound = objective.entries_on_bound()
     full[bound, bound] = np.nan
     return full
-
-
-def _entries_on_bound(model: Any, params: Any) -> NDArray[np.bool_]:
-    spaces = spaces_of(model, params)
-    flags = [spaces[path].on_bound(np.asarray(leaf, dtype=np.float64)).ravel() for path, leaf in tree.leaves(params)]
-    return np.concatenate(flags)
 
 
 def _shaped_like(params: Params, entries: Array) -> Params:
@@ -260,5 +253,12 @@ def verify(model: Any, params: Any, data: Any) -> Verification:
     slopes = vectors.T @ (gradient / scale)
     gap = float(np.sum(slopes**2 / np.maximum(np.abs(eigenvalues), 1e-12)) / 2)
     smallest = float(eigenvalues[0]) if len(eigenvalues) else float("inf")
-    stationary = "maximum" if gap < 1e-4 else "not stationary"
-    return Verification("saddle" if smallest < -1e-4 else stationary, gap, smallest, objective.n_on_bound)
+    return Verification(_kind(smallest, gap), gap, smallest, objective.n_on_bound)
+
+
+def _kind(smallest: float, gap: float) -> str:
+    if smallest < -SADDLE:
+        return "saddle"
+    if gap >= STATIONARY:
+        return "not stationary"
+    return "maximum" if smallest > SINGULAR else "not determined"

@@ -37,11 +37,15 @@ class EStep(Generic[Statistics]):
         Of the data at those params; natural logarithm, summed over observations.
     n_observations : float, optional
         Number of observations, or the sum of their weights. Without it a result has no ``bic``.
+    rounding : float
+        By how much rounding may have moved ``log_likelihood``, if by more than a sum of that size does: densities
+        near a singularity are less exact than sums. A fall within it is none.
     """
 
     statistics: Statistics
     log_likelihood: float
     n_observations: float | None = None
+    rounding: float = 0.0
 
 
 class SupportsEM(Protocol[Data_contra, Params]):
@@ -92,7 +96,7 @@ class LatentModel(Protocol[Data_contra, Params, Statistics]):
 
     def log_likelihood(self, params: Params, data: Data_contra) -> float:
         """Return the log-likelihood of ``data`` at ``params``, in nats, summed over observations."""
-        return float(self.e_step(params, data).log_likelihood)
+        return as_number(as_e_step(self, self.e_step(params, data)).log_likelihood, f"{type(self).__name__}.e_step")
 
     def log_prior(self, params: Params) -> float:
         """Return the log-density of the prior at ``params``, up to a constant; zero for maximum likelihood."""
@@ -118,10 +122,6 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("prepare", "prepare(leaf) -> leaf", "once per leaf: validate, group, index; idempotent"),
     Capability("posterior", "posterior(params, data)", "the distribution of the latent variables"),
     Capability("sample", "sample(params, n, rng) -> data", "simulation, parametric bootstrap"),
-    Capability("score_contributions", "score_contributions(params, data)", "per-observation gradients: sandwich"),
-    Capability("complete_score", "complete_score(params, statistics)", "the exact score, by Fisher's identity"),
-    Capability("sample_e_step", "sample_e_step(params, data, rng)", "stochastic and Monte-Carlo EM"),
-    Capability("escape", "escape(params, statistics)", "candidates for split-and-merge"),
     Capability("n_parameters", "n_parameters(params) -> int", "the count, where constraints do not factor by field"),
     Capability("notes", "notes(params) -> sequence of str", "sentences for result.notes: an empty component"),
     Capability("plot", "plot(params, data, ax, columns)", "a picture of the fit over the data"),
@@ -171,7 +171,8 @@ def as_e_step(model: object, answer: Any) -> EStep[Any]:
     if isinstance(answer, EStep):
         return answer
     if hasattr(answer, "statistics") and hasattr(answer, "log_likelihood"):
-        return EStep(answer.statistics, answer.log_likelihood, getattr(answer, "n_observations", None))
+        n_observations, rounding = getattr(answer, "n_observations", None), getattr(answer, "rounding", 0.0)
+        return EStep(answer.statistics, answer.log_likelihood, n_observations, rounding)
     if isinstance(answer, tuple) and len(answer) == 2:
         return EStep(*answer)
     msg = (
@@ -179,3 +180,13 @@ def as_e_step(model: object, answer: Any) -> EStep[Any]:
         f"it returned {type(answer).__name__}."
     )
     raise TypeError(msg)
+
+
+def as_number(value: Any, source: str) -> float:
+    """Return a log-likelihood, a log-prior or a count as a float, or say whose answer is none."""
+    try:
+        is_real = np.ndim(value) == 0 and not isinstance(value, str | bool | complex)
+        return float(value) if is_real else float("not a number")
+    except (TypeError, ValueError):
+        msg = f"{source} must give a real number here; it gave {value!r}. An EStep is (statistics, log_likelihood)."
+        raise TypeError(msg) from None

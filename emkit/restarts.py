@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
-from emkit.errors import FitFailedError
-from emkit.result import Start, Status
+from emkit.climb import Climb
+from emkit.engines import Workload
+from emkit.errors import FitFailedError, InvalidParamsError
+from emkit.model import offers
+from emkit.result import EMResult, Start, Status
+from emkit.space import spaces_of
+from emkit.space.assignment import Spaces, boundary_notes, check_params, infer_spaces, n_free, rests_on_floor
 
 #: What a fit takes as ``rng``.
 RandomSource: TypeAlias = int | Generator | SeedSequence | None
@@ -39,6 +45,9 @@ def streams(rng: RandomSource, n: int) -> list[Generator]:
     """
     if isinstance(rng, Generator):
         return rng.spawn(n)
+    if rng is not None and not isinstance(rng, SeedSequence | Integral):
+        msg = f"rng must be None, an int, a numpy Generator or a SeedSequence; it is {rng!r}."
+        raise TypeError(msg)
     root = rng if isinstance(rng, SeedSequence) else SeedSequence(rng)
     return [np.random.default_rng(SeedSequence(root.entropy, spawn_key=(*root.spawn_key, r))) for r in range(n)]
 
@@ -48,6 +57,7 @@ def run_starts(
     generators: list[Generator],
     is_late: Callable[[], bool],
     *,
+    is_fatal: Callable[[Exception], bool] = lambda _: False,
     return_on_interrupt: bool = True,
 ) -> list[Outcome]:
     """Run every start, each isolated from the failures of the others, and return how each ended.
@@ -67,7 +77,7 @@ def run_starts(
             start = Start(index, Status.INTERRUPTED, float("-inf"), 0, Status.INTERRUPTED.value)
             outcome = Outcome(start)
         except Exception as error:
-            if len(generators) == 1:
+            if len(generators) == 1 or is_fatal(error):
                 raise
             message = f"{type(error).__name__}: {error}"
             outcome = Outcome(Start(index, None, float("-inf"), 0, message), error=error)
@@ -83,3 +93,64 @@ def best_of(outcomes: list[Outcome]) -> Outcome:
         msg = f"All {len(outcomes)} starts failed. {reports}"
         raise FitFailedError(msg) from best.error
     return best
+
+
+def outcome_of(climb: Climb, index: int) -> Outcome:
+    """Return the outcome of a finished climb."""
+    point = climb.end
+    on_floor = climb.status is not Status.NONFINITE and rests_on_floor(
+        spaces_of(climb.model, point.params), point.params
+    )
+    start = Start(index, climb.status, point.objective, climb.n_e_steps, climb.message, on_floor)
+    return Outcome(start, climb)
+
+
+def result_of(model: Any, outcomes: list[Outcome], workload: Workload, elapsed: float) -> EMResult[Any]:
+    """Return the best outcome as a result, with what is to be said about all of them."""
+    climb: Climb = best_of(outcomes).run
+    point = climb.end
+    spaces = _final_spaces(model, point.params, workload, climb.status)
+    notes = _outside(model, point.params) or boundary_notes(spaces, point.params)
+    if offers(model, "notes"):
+        notes = (*notes, *(model.notes(point.params) or ()))
+    history = np.array(climb.accepted or [(point.log_likelihood, point.objective)])
+    return EMResult(
+        model=model,
+        params=point.params,
+        log_likelihood=point.log_likelihood,
+        objective=point.objective,
+        status=climb.status,
+        message=climb.message,
+        notes=notes,
+        n_iter=len(history) - 1,
+        n_e_steps=climb.n_e_steps,
+        n_rejected=climb.n_rejected,
+        log_likelihoods=history[:, 0],
+        objectives=history[:, 1],
+        rate=climb.rate,
+        gap=climb.gap,
+        n_observations=point.n_observations,
+        n_parameters=_count(model, spaces, point.params),
+        starts=tuple(outcome.start for outcome in outcomes),
+        elapsed=elapsed,
+    )
+
+
+def _outside(model: Any, params: Any) -> tuple[str, ...]:
+    """Return what is wrong with params that an M-step has left outside their space."""
+    try:
+        check_params(model, params)
+    except InvalidParamsError as error:
+        return (f"The params have left their space: {str(error).partition('. Give')[0]}.",)
+    return ()
+
+
+def _final_spaces(model: Any, params: Any, workload: Workload, status: Status) -> Spaces:
+    spaces = spaces_of(model, params)
+    if status in (Status.NONFINITE, Status.DEGENERATE, Status.INTERRUPTED):
+        return spaces
+    return infer_spaces(spaces, params, lambda pushed: model.m_step(pushed, workload.e_step(pushed).statistics))
+
+
+def _count(model: Any, spaces: Spaces, params: Any) -> int:
+    return int(model.n_parameters(params)) if offers(model, "n_parameters") else n_free(spaces, params)

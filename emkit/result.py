@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from emkit import information, plot, registry, storage, tree
 from emkit.errors import FormatError
-from emkit.model import offers
 from emkit.space import Fixed, spaces_of
-from emkit.space.coordinates import free_directions
 
 Params = TypeVar("Params")
 Array = NDArray[np.float64]
@@ -52,6 +50,8 @@ class Iterate(Generic[Params]):
         Which of several starts.
     elapsed : float
         Seconds since the fit began.
+    rounding : float
+        By how much rounding may have moved the objective.
     """
 
     params: Params
@@ -63,6 +63,7 @@ class Iterate(Generic[Params]):
     gap: float = float("inf")
     start: int = 0
     elapsed: float = 0.0
+    rounding: float = 0.0
 
 
 @attrs.frozen
@@ -97,7 +98,7 @@ class EMResult(Generic[Params]):
     ----------
     model : LatentModel
     params : Params
-        The best accepted params.
+        The last accepted params: the best, unless the model or the caller lets the objective fall.
     log_likelihood, objective : float
         Both at exactly these params; the objective adds the log-prior.
     status : Status
@@ -117,6 +118,8 @@ class EMResult(Generic[Params]):
         Estimated gain that remains, in nats.
     n_observations : float or None
         As the E-steps reported it.
+    n_parameters : int
+        Number of free parameters, those on a bound included.
     starts : tuple of Start
     elapsed : float
         Seconds.
@@ -137,6 +140,7 @@ class EMResult(Generic[Params]):
     rate: float
     gap: float
     n_observations: float | None
+    n_parameters: int
     starts: tuple[Start, ...]
     elapsed: float
 
@@ -144,13 +148,6 @@ class EMResult(Generic[Params]):
     def converged(self) -> bool:
         """Whether the stopping rule was met; false for every other ending."""
         return self.status is Status.CONVERGED
-
-    @property
-    def n_parameters(self) -> int:
-        """Number of free parameters, those on a bound included."""
-        if offers(self.model, "n_parameters"):
-            return int(self.model.n_parameters(self.params))
-        return len(free_directions(self.model, self.params)[0])
 
     @property
     def aic(self) -> float:
@@ -200,7 +197,7 @@ class EMResult(Generic[Params]):
         """Return a report for people: how the fit went, then the estimates."""
         name = getattr(self.model, "objective_name", "log-likelihood")
         rows = [("model", _describe_model(self.model)), (name, f"{self.log_likelihood:.6f}")]
-        if self.objective != self.log_likelihood:
+        if self.objective != self.log_likelihood and not np.isnan(self.objective):
             rows.append(("objective", f"{self.objective:.6f} (with log-prior)"))
         rows.append(("parameters", str(self.n_parameters)))
         if self.n_observations is not None:
@@ -268,10 +265,9 @@ def load(path: str | PathLike[str], model: type | None = None, known: Iterable[t
         model = registry.load_model(name)
     types = {*storage.known_types(model), *known, Status, Start}
     fields = storage.read(path, types)
-    fields.pop("model_name", None)
     try:
-        return EMResult(**fields)
-    except TypeError as error:
+        return EMResult(**{name: value for name, value in fields.items() if name != "model_name"})
+    except (TypeError, AttributeError) as error:
         msg = f"{path} does not hold a fit result: {error}."
         raise FormatError(msg) from error
 

@@ -109,6 +109,24 @@ def add(left: Tree, right: Tree) -> Tree:
     return map_leaves(plus, left, right)
 
 
+def owned(node: Tree) -> Tree:
+    """Return a tree like ``node`` whose arrays nobody else can write to."""
+    return map_leaves(lambda leaf: _read_only(leaf.copy()) if isinstance(leaf, np.ndarray) else leaf, node)
+
+
+def lock(node: Tree) -> Tree:
+    """Forbid writing to the arrays of ``node``, and return it."""
+    for _, leaf in leaves(node):
+        if isinstance(leaf, np.ndarray):
+            _read_only(leaf)
+    return node
+
+
+def _read_only(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    array.setflags(write=False)
+    return array
+
+
 def replace_leaves(node: Tree, values: Mapping[Path, Any], path: Path = ()) -> Tree:
     """Return ``node`` with the leaves named in ``values`` replaced; the others are kept."""
     if is_leaf(node):
@@ -122,4 +140,4 @@ def replace_leaves(node: Tree, values: Mapping[Path, Any], path: Path = ()) -> T
 def path_name(path: Path) -> str:
     """Return a path as people write it: ``params.covariances``, ``params[0]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".") or "params"
+    return f"params{text}" if text.startswith("[") else text.removeprefix(".") or "params"

@@ -10,6 +10,7 @@ Dataset('old_faithful', columns=('eruptions', 'waiting'), 272 rows)
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Iterable, Sequence
 from importlib import resources
@@ -37,6 +38,7 @@ _CITATIONS = {
 }
 _ALIASES = {"faithful": "old_faithful"}
 _MISSING = {"", "na", "nan"}
+_NO_ROWS = "it holds no rows of numbers."
 _REMEDY = "Leave that column out, or write it as numbers."
 
 
@@ -88,7 +90,7 @@ def load(name: str) -> Dataset:
         msg = f"There is no bundled data set {name!r}; there are {', '.join(names())}."
         raise ValueError(msg)
     text = resources.files(__name__).joinpath(f"{known}.csv").read_text(encoding="utf-8")
-    columns, values = _parse_csv(text.splitlines(), known)
+    columns, values = _parse_csv(text.splitlines())
     return Dataset(known, columns, values, _CITATIONS[known])
 
 
@@ -122,7 +124,8 @@ def read(path_or_name: str | os.PathLike[str]) -> Dataset:
     FileNotFoundError
         If there is neither a bundled data set nor a file of that name.
     ValueError
-        If a column is not numeric, rows differ in length, or there are no rows; the message names the place.
+        If the file is damaged, a column is not numeric, rows differ in length, or there are no rows; the message names
+        the file and the place in it.
     ImportError
         If a Parquet file is to be read and pyarrow is not installed.
     """
@@ -137,9 +140,16 @@ def read(path_or_name: str | os.PathLike[str]) -> Dataset:
     if reader is None:
         msg = f"Expected a file that ends in {', '.join(readers)}; found {path.name!r}."
         raise ValueError(msg)
-    columns, values = reader(path)
+    try:
+        columns, values = reader(path)
+    except (ImportError, MemoryError, PermissionError, IsADirectoryError):
+        raise
+    except Exception as error:
+        # Of what libraries raise on a damaged file hardly anything names the file.
+        msg = f"{path}: {error}"
+        raise ValueError(msg) from error
     if len(values) == 0 or not columns:
-        msg = f"{path} holds no rows of numbers."
+        msg = f"{path}: {_NO_ROWS}"
         raise ValueError(msg)
     return Dataset(path.stem, columns, values, f"Read from {path.name}.")
 
@@ -157,16 +167,25 @@ def _default_columns(n_features: int) -> tuple[str, ...]:
 def _read_csv(path: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     # Spreadsheets put a byte-order mark in front.
     with path.open(encoding="utf-8-sig", newline="") as file:
-        return _parse_csv(file, str(path))
+        try:
+            return _parse_csv(file)
+        except UnicodeDecodeError as error:
+            msg = f"expected text in UTF-8, found something else ({error}). Save the table in UTF-8."
+            raise ValueError(msg) from error
 
 
-def _parse_csv(lines: Iterable[str], source: str) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+def _parse_csv(lines: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     """Return names and values of the columns of a CSV text."""
-    reader = csv.reader(lines, skipinitialspace=True)
+    # Where not strict, the reader takes all that follows an open quote for one cell.
+    reader = csv.reader(lines, skipinitialspace=True, strict=True)
+    rows, read = [], 0
     try:
-        rows = [(reader.line_num, cells) for cells in reader if cells]
+        for cells in reader:
+            read = reader.line_num
+            if cells:
+                rows.append((read, cells))
     except csv.Error as error:
-        msg = f"{source}, line {reader.line_num}: {error}."
+        msg = f"line {read + 1}: {error}. Check the quotes there."
         raise ValueError(msg) from error
     if not rows:
         return (), np.empty((0, 0))
@@ -178,9 +197,9 @@ def _parse_csv(lines: Iterable[str], source: str) -> tuple[tuple[str, ...], NDAr
     values = np.empty((len(rows), n_features))
     for row, (line, cells) in enumerate(rows):
         if len(cells) != n_features:
-            msg = f"{source}, line {line}: expected {n_features} cells as in the first row, found {len(cells)}."
+            msg = f"line {line}: expected {n_features} cells as in the first row, found {len(cells)}."
             raise ValueError(msg)
-        values[row] = _numbers(cells, columns, f"{source}, line {line}")
+        values[row] = _numbers(cells, columns, f"line {line}")
     return columns, values
 
 
@@ -213,13 +232,25 @@ def _number(cell: str) -> float | None:
 
 
 def _read_npy(path: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
-    # A map checks the announced shape against the size of the file, and cannot hold Python objects.
-    mapped = np.lib.format.open_memmap(path, mode="r")
-    if mapped.dtype.kind not in "fiub" or mapped.ndim not in {1, 2}:
-        msg = f"{path}: expected real numbers, 1-D or 2-D; found {mapped.dtype} of shape {mapped.shape}."
-        raise ValueError(msg)
-    values = np.array(mapped if mapped.ndim == 2 else mapped[:, np.newaxis], dtype=np.float64)
-    return _default_columns(values.shape[1]), values
+    with path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        formats = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in formats:
+            msg = f"expected a NumPy file of version 1.0 or 2.0, found version {version}."
+            raise ValueError(msg)
+        shape, _, dtype = formats[version](file)
+        if dtype.kind not in "fiub" or len(shape) not in {1, 2}:
+            msg = f"expected real numbers, 1-D or 2-D; found {dtype} of shape {shape}."
+            raise ValueError(msg)
+        # Python's integers do not overflow, and nothing is made of a shape before it fits the file.
+        announced, found = math.prod(shape) * dtype.itemsize, os.fstat(file.fileno()).st_size - file.tell()
+        if announced > found:
+            msg = f"shape {shape} of {dtype} takes {announced} bytes, but {found} follow: the file is cut or damaged."
+            raise ValueError(msg)
+    if min(shape) < 1:
+        raise ValueError(_NO_ROWS)
+    values = np.asarray(np.load(path, allow_pickle=False), dtype=np.float64)
+    return _default_columns(shape[1] if len(shape) == 2 else 1), values.reshape(shape[0], -1)
 
 
 def _read_parquet(path: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
@@ -228,12 +259,21 @@ def _read_parquet(path: Path) -> tuple[tuple[str, ...], NDArray[np.float64]]:
     except ImportError as error:
         msg = 'Reading Parquet files needs pyarrow: pip install "emkit[parquet]".'
         raise ImportError(msg) from error
+    names = parquet.read_schema(path).names
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        msg = f"expected columns of different names, found several named {', '.join(map(repr, repeated))}. Rename them."
+        raise ValueError(msg)
     table = parquet.read_table(path)
     values = np.empty((table.num_rows, table.num_columns))
     for index, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         kind = column.type
         if not any(is_kind(kind) for is_kind in (types.is_integer, types.is_floating, types.is_boolean)):
-            msg = f"{path}: expected numbers in column {name!r}, found values of type {kind}. {_REMEDY}"
+            msg = f"expected numbers in column {name!r}, found values of type {kind}. {_REMEDY}"
             raise ValueError(msg)
-        values[:, index] = column.cast("float64").to_numpy()
+        try:
+            values[:, index] = column.cast("float64").to_numpy()
+        except ValueError as error:
+            msg = f"column {name!r} holds whole numbers beyond 2**53, which floats do not tell apart ({error})."
+            raise ValueError(msg) from error
     return tuple(table.column_names), values

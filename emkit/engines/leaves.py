@@ -81,7 +81,12 @@ def add_e_steps(left: EStep[Any], right: EStep[Any]) -> EStep[Any]:
     """Return the E-step of two parts of the data taken together."""
     counts = (left.n_observations, right.n_observations)
     total = None if None in counts else counts[0] + counts[1]  # type: ignore[operator]
-    return EStep(tree.add(left.statistics, right.statistics), left.log_likelihood + right.log_likelihood, total)
+    return EStep(
+        tree.add(left.statistics, right.statistics),
+        left.log_likelihood + right.log_likelihood,
+        total,
+        left.rounding + right.rounding,
+    )
 
 
 def _e_step_of_leaf(model: Any, params: Any, leaf: Any) -> EStep[Any]:
@@ -109,7 +114,10 @@ class Workload:
     def of(cls, model: Any, data: Any, engine: Engine | None = None) -> Workload:
         """Cut (if the model sets ``leaf_rows``) and prepare (if it can) the data."""
         rows = getattr(model, "leaf_rows", None)
-        pieces = [data] if rows is None else cut(data, rows)
+        if rows is not None and not (isinstance(rows, int | np.integer) and rows >= 1):
+            msg = f"{type(model).__name__}.leaf_rows must be None or a whole number of at least 1; it is {rows!r}."
+            raise ValueError(msg)
+        pieces = [data] if rows is None else cut(data, int(rows))
         if offers(model, "prepare"):
             pieces = [model.prepare(piece) for piece in pieces]
         return cls(model, data, pieces, SerialEngine() if engine is None else engine)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import re
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -134,6 +136,17 @@ class Estimator(ABC):
                 "before using this estimator."
             )
             raise not_fitted_error(msg)
+
+    @contextlib.contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Around what ``fit`` does: if it raises, the face is again what it was before, such as fitted to other data."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def _check_fit_input(
         self, X: Any, *, min_samples: int = 1, min_features: int = 1, nan_hint: str | None = None

@@ -34,10 +34,6 @@ class CovarianceStructure(ABC):
         """Return the shape of the covariances."""
 
     @abstractmethod
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return the number of free parameters of the covariances."""
-
-    @abstractmethod
     def to_full(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Return the covariances as matrices (n_components, n_features, n_features)."""
 
@@ -92,10 +88,6 @@ class Full(CovarianceStructure):
         """Return ``(n_components, n_features, n_features)``."""
         return (n_components, n_features, n_features)
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return the entries of one triangle each."""
-        return n_components * n_features * (n_features + 1) // 2
-
     def to_full(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Return a copy."""
         return np.array(covariances)
@@ -133,10 +125,6 @@ class Diagonal(CovarianceStructure):
         """Return ``(n_components, n_features)``."""
         return (n_components, n_features)
 
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return one per component and feature."""
-        return n_components * n_features
-
     def to_full(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Return diagonal matrices."""
         return covariances[:, :, None] * np.eye(n_features)
@@ -172,10 +160,6 @@ class Spherical(CovarianceStructure):
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return ``(n_components,)``."""
         return (n_components,)
-
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return one per component."""
-        return n_components
 
     def to_full(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Return multiples of the identity."""
@@ -222,10 +206,6 @@ class Tied(CovarianceStructure):
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return ``(n_features, n_features)``."""
         return (n_features, n_features)
-
-    def n_parameters(self, n_components: int, n_features: int) -> int:
-        """Return the entries of one triangle."""
-        return n_features * (n_features + 1) // 2
 
     def to_full(self, covariances: Array, n_components: int, n_features: int) -> Array:
         """Return one copy per component."""

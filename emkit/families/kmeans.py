@@ -26,6 +26,9 @@ Start: TypeAlias = Callable[..., Array]
 # place a start any better.
 MAX_SEED_ROWS = 20_000
 MAX_LLOYD_STEPS = 100
+# Rows with random shares, for each component and each of its numbers: few enough that the means differ by far more
+# than their standard errors, and enough to span a covariance.
+RANDOM_ROWS = 3
 # Lloyd's iterations end when the centres move less than this, squared: a start needs no more.
 LLOYD_TOLERANCE = 1e-4
 ASSIGN_ROWS = 4096
@@ -93,17 +96,24 @@ def random_row_responsibilities(
 def random_responsibilities(
     x: Array, n_components: int, rng: np.random.Generator, sample_weight: Array | None = None
 ) -> Array:
-    """Return uniform random numbers divided by their sum, one draw per distinct row.
+    """Return random shares of a few random rows, and zero for all others.
+
+    Random shares of all rows would put every component next to the mean of the data, the nearer the more rows there
+    are: a saddle of the likelihood that EM takes very long to leave.
 
     Parameters are those of `kmeans_responsibilities`; the responsibilities are not a partition.
     """
+    if n_components == 1:
+        return np.ones((len(x), 1))
     rows = _canonical_rows(x, sample_weight, rng)
-    drawn = _random_simplex(rng, len(rows.values), n_components)
-    if rows.sampled:
-        responsibilities = _random_simplex(rng, len(x), n_components)
-    else:
-        responsibilities = np.full((len(x), n_components), 1.0 / n_components)
-    responsibilities[rows.members] = drawn[rows.inverse]
+    n_distinct, n_features = rows.values.shape
+    # The smallest of exponential waiting times with these rates: drawing by weight without replacement.
+    waiting = rng.exponential(size=n_distinct) / rows.weights
+    few = np.argsort(waiting, kind="stable")[: RANDOM_ROWS * n_components * (n_features + 1)]
+    shares = np.zeros((n_distinct, n_components))
+    shares[few] = _random_simplex(rng, len(few), n_components)
+    responsibilities = np.zeros((len(x), n_components))
+    responsibilities[rows.members] = shares[rows.inverse]
     return responsibilities
 
 

@@ -18,20 +18,13 @@ A model may refine the declaration for its own configuration through ``space(par
 field names to the classes below.
 """
 
-from emkit.space.coordinates import Coordinates, spaces_of
+from emkit.space.assignment import spaces_of
+from emkit.space.base import Space
+from emkit.space.coordinates import Coordinates
 from emkit.space.fields import covariance, fixed, integer, ordered, positive, real, simplex, unit_interval
-from emkit.space.sets import (
-    Covariance,
-    Fixed,
-    Integer,
-    Ordered,
-    Positive,
-    Real,
-    Simplex,
-    Space,
-    Undeclared,
-    UnitInterval,
-)
+from emkit.space.matrices import Covariance
+from emkit.space.proportions import Simplex
+from emkit.space.scalars import Fixed, Integer, Ordered, Positive, Real, Undeclared, UnitInterval
 
 __all__ = [
     "Coordinates",

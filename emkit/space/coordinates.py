@@ -1,59 +1,19 @@
-"""Params as a vector: natural coordinates for acceleration, free directions for differentiation."""
+"""Params as a vector, and which vectors may be evaluated: natural coordinates for acceleration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from emkit import tree
-from emkit.space.fields import SPACE
-from emkit.space.sets import Array, Integer, Space, Undeclared
+from emkit.space.assignment import spaces_of
+from emkit.space.base import Array, Space
+from emkit.space.scalars import Undeclared
 
 Params = TypeVar("Params")
-
-
-def _declared(node: Any, path: tree.Path, inherited: Space | None, found: dict[tree.Path, Space]) -> None:
-    if tree.is_leaf(node):
-        is_whole = np.asarray(node).dtype.kind in "iu"
-        found[path] = inherited or (Integer() if is_whole else Undeclared())
-        return
-    metadata: Mapping[str, Mapping[str, Any]] = {}
-    if attrs.has(type(node)):
-        metadata = {field.name: field.metadata for field in attrs.fields(type(node))}
-    elif hasattr(node, "__dataclass_fields__"):
-        metadata = {name: field.metadata for name, field in node.__dataclass_fields__.items()}
-    for name, child in tree.children(node):
-        space = metadata.get(str(name), {}).get(SPACE, inherited)
-        _declared(child, (*path, name), space, found)
-
-
-def spaces_of(model: object, params: object) -> dict[tree.Path, Space]:
-    """Return the space of every leaf of ``params``: the model's own word, else the declaration, else Undeclared.
-
-    ``model.space(params)`` returns a mapping from field names (or dotted names of nested fields) to spaces, or one
-    space if the params are a bare array.
-    """
-    found: dict[tree.Path, Space] = {}
-    _declared(params, (), None, found)
-    refine: Callable[[Any], Any] | None = getattr(model, "space", None)
-    if refine is None:
-        return found
-    refined = refine(params)
-    if isinstance(refined, Space):
-        return dict.fromkeys(found, refined)
-    return {path: _refinement(refined, path) or space for path, space in found.items()}
-
-
-def _refinement(refined: Mapping[str, Space], path: tree.Path) -> Space | None:
-    for length in range(len(path), 0, -1):
-        space = refined.get(tree.path_name(path[:length]))
-        if space is not None:
-            return space
-    return None
 
 
 @attrs.frozen(eq=False)
@@ -94,7 +54,7 @@ class Coordinates(Generic[Params]):
         spaces = spaces_of(model, params)
         for path, leaf in tree.leaves(params):
             space = spaces[path]
-            if not space.is_accelerated:
+            if not space.is_accelerated or (isinstance(space, Undeclared) and _is_whole(later.get(path, leaf))):
                 continue
             value = np.asarray(leaf, dtype=np.float64)
             scale = _scale(space, value, later.get(path))
@@ -136,6 +96,11 @@ class Coordinates(Generic[Params]):
         """Return the largest root mean square over fields: a step is small only if it is small in every field."""
         norms = [np.sqrt(np.mean((difference[e.place] / e.scale) ** 2)) for e in self.entries if e.scale.size]
         return float(max(norms, default=0.0))
+
+
+def _is_whole(leaf: Any) -> bool:
+    """Return whether an M-step answered in whole numbers; a start of 1 and 3 would say nothing."""
+    return np.asarray(leaf).dtype.kind in "iu"
 
 
 def _scale(space: Space, value: Array, later: Any) -> Array:
@@ -204,55 +169,3 @@ class Guard:
         if _is_nonnegative in held and bool(((proposal == 0) & (reference > 0)).any()):
             return False
         return all(test(proposal) for test in held)
-
-
-def boundary_notes(model: object, params: object) -> tuple[str, ...]:
-    """Return a sentence for every field that lies on the edge of its space."""
-    found = dict(tree.leaves(params))
-    notes = []
-    for path, space in spaces_of(model, params).items():
-        note = space.describe_bound(np.asarray(found[path], dtype=np.float64), tree.path_name(path))
-        if note:
-            notes.append(note)
-    return tuple(notes)
-
-
-def rests_on_floor(model: object, params: object) -> bool:
-    """Return whether a safeguard of some space is active at ``params``."""
-    found = dict(tree.leaves(params))
-    spaces = spaces_of(model, params)
-    return any(space.on_floor(np.asarray(found[path], dtype=np.float64)) for path, space in spaces.items())
-
-
-def check_params(model: object, params: object) -> None:
-    """Raise InvalidParamsError, naming field and index, unless every field lies in its space."""
-    found = dict(tree.leaves(params))
-    for path, space in spaces_of(model, params).items():
-        space.check(found[path], tree.path_name(path))
-
-
-def free_directions(model: object, params: Any) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the tangent of the params' space and which of its directions touch an entry on a bound.
-
-    Returns
-    -------
-    directions : (n_free, n_leaf_entries)
-        Over the entries of every leaf in the order of :func:`emkit.tree.leaves`, fixed ones included as zeros.
-    on_bound : (n_free,)
-    """
-    spaces = spaces_of(model, params)
-    blocks, flags, sizes = [], [], []
-    for path, leaf in tree.leaves(params):
-        value = np.asarray(leaf, dtype=np.float64)
-        block = spaces[path].tangent(value)
-        bound = spaces[path].on_bound(value).ravel()
-        blocks.append(block)
-        sizes.append(value.size)
-        # A simplex direction moves mass to or from the row's largest entry, which is never on the bound.
-        flags.append((np.abs(block) @ bound) > 0)
-    directions = np.zeros((sum(len(block) for block in blocks), sum(sizes)))
-    row = column = 0
-    for block, size in zip(blocks, sizes, strict=True):
-        directions[row : row + len(block), column : column + size] = block
-        row, column = row + len(block), column + size
-    return directions, np.concatenate(flags) if flags else np.zeros(0, dtype=bool)

@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import read_only
-from emkit.space.sets import Covariance, Fixed, Integer, Ordered, Positive, Real, Simplex, Space, UnitInterval
+from emkit.space.base import Space
+from emkit.space.matrices import Covariance
+from emkit.space.proportions import Simplex
+from emkit.space.scalars import Fixed, Integer, Ordered, Positive, Real, UnitInterval
 
 #: Key under which a field's metadata carry its space. ``dataclasses.field(metadata={SPACE: ...})`` works as well.
 SPACE = "emkit.space"

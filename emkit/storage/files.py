@@ -31,12 +31,18 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
         If the tree holds something that cannot be stored; the message says where.
     ValueError
         If the tree without its arrays takes more than 1 MiB, or two classes of it share a name.
+    OSError
+        If the file cannot be written, or the path is that of a folder, a pipe or a device.
     """
     writer = Writer()
     structure = writer.node(tree)
     content = layout.encode(structure, writer.arrays)
     # A symbolic link stays a link: the file it points to is replaced.
     target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        # To replace a pipe or a device would be to delete it.
+        msg = f"{target} is not a regular file, so it is not replaced: save under another name."
+        raise OSError(msg)
     temporary = target.with_name(f".emkit-{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
@@ -44,9 +50,11 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except OSError as error:
+        # The error names the temporary file, of which the caller knows nothing.
+        raise OSError(error.errno, error.strerror or str(error), str(target)) from error
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
     _sync_folder(target.parent)
 
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from emkit import EMResult, Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_sample_weight
+from emkit.arrays import as_array, as_sample_weight
 from emkit.estimator import Estimator, fit_with_warnings, rng_of
 from emkit.families import CovarianceStructure, as_structure
-from emkit_mixture.model import GaussianMixtureModel
+from emkit_mixture.model import GaussianMixtureModel, WeightedRows
 from emkit_mixture.params import GaussianMixtureParams
-from emkit_mixture.starts import StartingValues
+from emkit_mixture.settings import share, whole_number
+from emkit_mixture.starts import StartingValues, check_shape, covariances_of, location_and_scale
 
 Array = NDArray[np.float64]
 
@@ -48,7 +49,8 @@ class GaussianMixture(Estimator):
         Inverses of the starting covariances, in the shape of the covariance type.
     random_state : int, Generator, RandomState or None
     warm_start : bool
-        Whether ``fit`` starts from the last fit.
+        Whether ``fit`` starts from the last fit: where that ended on the same data, from how it divides other data
+        among the components. It starts afresh if one of them gets no rows, or the settings ask for another shape.
     verbose : int
         Whether to show progress.
     verbose_interval : int
@@ -114,27 +116,29 @@ class GaussianMixture(Estimator):
         sample_weight : array-like of shape (n_samples,), optional
             A weight of 2 counts a row twice, a weight of 0 leaves it out.
         """
-        x = self._check_fit_input(X, min_samples=2, nan_hint=_NAN_HINT)
-        weights = as_sample_weight(sample_weight, len(x))
-        if weights is not None and not weights.all():
-            # Rows that do not count must not shape the start or the scale either.
-            x, weights = x[weights > 0], weights[weights > 0]
-        model = self._model()
-        data = x if weights is None else (x, weights)
-        start = self._warm_params(model, x.shape[1])
-        result = fit_with_warnings(
-            type(self).__name__,
-            model,
-            data,
-            start,
-            accelerate=self.accelerate,
-            tol=self.tol,
-            max_iter=self.max_iter,
-            n_starts=1 if start is not None else self.n_init,
-            rng=rng_of(self.random_state),
-            progress=bool(self.verbose),
-        )
-        self._adopt(model, result)
+        with self._all_or_nothing():
+            x = self._check_fit_input(X, min_samples=2, nan_hint=_NAN_HINT)
+            weights = as_sample_weight(sample_weight, len(x))
+            if weights is not None and not weights.all():
+                # Rows that do not count must not shape the start either.
+                x, weights = x[weights > 0], weights[weights > 0]
+            model = self._model(x.shape[1])
+            n_init = whole_number(self.n_init, "n_init")
+            data = WeightedRows(x, weights)
+            start = self._warm_params(model, data)
+            result = fit_with_warnings(
+                type(self).__name__,
+                model,
+                data,
+                start,
+                accelerate=self.accelerate,
+                tol=self.tol,
+                max_iter=self.max_iter,
+                n_starts=1 if start is not None else n_init,
+                rng=rng_of(self.random_state),
+                progress=bool(self.verbose),
+            )
+            self._adopt(model, result)
         return self
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int_]:
@@ -159,9 +163,11 @@ class GaussianMixture(Estimator):
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """Return the log-likelihood per row: the (weighted) mean of ``score_samples``."""
         density = self.score_samples(X)
-        weights = as_sample_weight(sample_weight, len(density))
+        weights = as_sample_weight(sample_weight, len(density), check_total=False)
         if weights is None:
             return float(density.mean())
+        # In units of the largest, a sum or a product leaves the range of floats no more.
+        weights = as_sample_weight(weights / (weights.max() or 1.0), len(density))
         counted = weights > 0
         return float(density[counted] @ weights[counted] / weights.sum())
 
@@ -177,26 +183,35 @@ class GaussianMixture(Estimator):
     def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.int_]]:
         """Return rows drawn from the fitted mixture and the component of each, grouped by component."""
         self._check_is_fitted()
-        if int(n_samples) != n_samples or n_samples < 1:
-            msg = f"n_samples must be a whole number of at least 1; it is {n_samples!r}."
-            raise ValueError(msg)
+        n_samples = whole_number(n_samples, "n_samples")
         rng = np.random.default_rng(rng_of(self.random_state))
-        return self.model_.sample_with_components(self.result_.params, int(n_samples), rng)
+        return self.model_.sample_with_components(self.result_.params, n_samples, rng)
 
-    def _model(self) -> GaussianMixtureModel:
+    def _model(self, n_features: int) -> GaussianMixtureModel:
         structure = as_structure(self.covariance_type)
+        n_components = whole_number(self.n_components, "n_components")
         covariances = None
         if self.precisions_init is not None:
-            covariances = _inverse(np.asarray(self.precisions_init, dtype=np.float64), structure)
-        start = StartingValues(self.init_params, self.weights_init, self.means_init, covariances)
-        return GaussianMixtureModel(self.n_components, structure, self.reg_covar, start)
+            precisions = as_array(self.precisions_init, "precisions_init")
+            check_shape(precisions, structure.shape(n_components, n_features), "precisions_init")
+            covariances = covariances_of(precisions, structure, "precisions_init")
+        start = StartingValues(self.init_params, self.weights_init, self.means_init, covariances, names=_START_NAMES)
+        return GaussianMixtureModel(n_components, structure, share(self.reg_covar, "reg_covar"), start)
 
-    def _warm_params(self, model: GaussianMixtureModel, n_features: int) -> GaussianMixtureParams | None:
+    def _warm_params(self, model: GaussianMixtureModel, data: WeightedRows) -> GaussianMixtureParams | None:
+        """Return where a warm start begins, None where it must begin afresh."""
         if not self.warm_start or not hasattr(self, "result_"):
             return None
-        params: GaussianMixtureParams = self.result_.params
-        fits = params.means.shape == (model.n_components, n_features) and model.covariance == self.model_.covariance
-        return params if fits else None
+        last: GaussianMixtureParams = self.result_.params
+        shape = (model.n_components, data.x.shape[1])
+        if last.means.shape != shape or model.covariance != self.model_.covariance:
+            return None
+        units = location_and_scale(data.x, data.weights, model.covariance)
+        if model.floor == self.model_.floor and np.array_equal(units, (last.location, last.scale)):
+            return last
+        # Other data have another scale and so another floor, and what was a good fit may lie far from them.
+        params = model.params_of(data, model.posterior(last, data))
+        return params if (params.weights * len(data.x) >= 1).all() else None
 
     def _adopt(self, model: GaussianMixtureModel, result: EMResult[GaussianMixtureParams]) -> None:
         n_observations = result.n_observations or 1.0
@@ -217,15 +232,13 @@ GaussianMixtureModel.face = GaussianMixture
 
 _NAN_HINT = "emkit_mvn.NormalImputer accepts NaN"
 
-
-def _inverse(precisions: Array, structure: CovarianceStructure) -> Array:
-    """Return the covariances of precisions: matrices are inverted, variances entry by entry."""
-    try:
-        covariances = np.asarray(np.linalg.inv(precisions) if structure.is_matrix else 1 / precisions, dtype=np.float64)
-    except np.linalg.LinAlgError:
-        msg = "precisions_init must be invertible; one of its matrices is singular."
-        raise ValueError(msg) from None
-    return (covariances + np.swapaxes(covariances, -1, -2)) / 2 if structure.is_matrix else covariances
+#: What the face calls the fields of `StartingValues`.
+_START_NAMES = {
+    "kind": "init_params",
+    "weights": "weights_init",
+    "means": "means_init",
+    "covariances": "precisions_init",
+}
 
 
 def _squared(cholesky: Array, structure: CovarianceStructure) -> Array:

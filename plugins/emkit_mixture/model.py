@@ -11,37 +11,43 @@ from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
 from emkit.arrays import as_matrix, as_sample_weight
+from emkit.errors import DegenerateError
 from emkit.families import STARTS, CovarianceStructure, Full, Gaussians, as_structure, gaussian_m_step
 from emkit.space import Covariance, Positive, Real, Space
 from emkit_mixture.params import GaussianMixtureParams, GaussianMixtureStatistics
 from emkit_mixture.plot import plot_mixture
-from emkit_mixture.starts import StartingValues, as_starting_values, from_responsibilities, location_and_scale
+from emkit_mixture.settings import share, whole_number
+from emkit_mixture.starts import (
+    StartingValues,
+    as_starting_values,
+    check_shape,
+    from_responsibilities,
+    location_and_scale,
+    some_rows,
+)
 
 Array = NDArray[np.float64]
 
 
+def _checked_rows(x: Any) -> Array:
+    return as_matrix(x, nan_hint="emkit_mvn.NormalImputer accepts NaN")
+
+
+def _checked_weights(weights: Any, rows: WeightedRows) -> Array | None:
+    # Of a part of the data all weights may be zero; `initialize` sees all of the data and checks their total.
+    return as_sample_weight(weights, len(rows.x), check_total=False)
+
+
 @attrs.frozen(eq=False)
 class WeightedRows:
-    """Data of a mixture: rows and, optionally, how often each counts."""
+    """Data of a mixture: rows and, optionally, how often each counts; checked when it is made."""
 
-    x: Array
-    weights: Array | None = None
+    x: Array = attrs.field(converter=_checked_rows)
+    weights: Array | None = attrs.field(default=None, converter=attrs.Converter(_checked_weights, takes_self=True))
 
 
 #: A matrix, a pair of matrix and weights, or the prepared form.
 MixtureData: TypeAlias = Array | tuple[Array, Array] | WeightedRows
-
-
-def _check_count(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if int(value) != value or value < 1:
-        msg = f"{attribute.name} must be a whole number of at least 1; it is {value!r}."
-        raise ValueError(msg)
-
-
-def _check_floor(instance: object, attribute: attrs.Attribute[float], value: float) -> None:
-    if not 0 <= value < 1:
-        msg = f"floor must be at least 0 and below 1 (a share of the variance of the data); it is {value!r}."
-        raise ValueError(msg)
 
 
 @attrs.frozen
@@ -60,9 +66,9 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         Where to start.
     """
 
-    n_components: int = attrs.field(default=1, validator=_check_count)
+    n_components: int = attrs.field(default=1, converter=lambda value: whole_number(value, "n_components"))
     covariance: CovarianceStructure = attrs.field(factory=Full, converter=as_structure)
-    floor: float = attrs.field(default=1e-6, validator=_check_floor)
+    floor: float = attrs.field(default=1e-6, converter=lambda value: share(value, "floor"))
     start: StartingValues = attrs.field(factory=StartingValues, converter=as_starting_values, repr=False)
 
     leaf_rows: ClassVar[int | None] = 65_536
@@ -70,14 +76,19 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
     def e_step(self, params: GaussianMixtureParams, data: MixtureData) -> EStep[GaussianMixtureStatistics]:
         """Return moments under ``responsibilities[n, k] = P(z_n = k | x_n)``, and the log-likelihood."""
         rows = self.prepare(data)
-        moments, log_likelihood = self._gaussians(params).mixture_e_step(rows.x, _log(params.weights), rows.weights)
+        gaussians = self._gaussians(params, rows.x)
+        moments, log_likelihood = gaussians.mixture_e_step(rows.x, _log(params.weights), rows.weights)
         n_observations = len(rows.x) if rows.weights is None else float(rows.weights.sum())
-        return EStep(moments, log_likelihood, n_observations)
+        return EStep(moments, log_likelihood, n_observations, gaussians.rounding(moments.counts))
 
     def m_step(self, params: GaussianMixtureParams, statistics: GaussianMixtureStatistics) -> GaussianMixtureParams:
         """Return counts as weights, and the means and covariances of highest likelihood above the floor."""
         means, covariances = gaussian_m_step(statistics, self._gaussians(params), self.floor)
-        weights = statistics.counts / statistics.counts.sum()
+        total = statistics.counts.sum()
+        if not total > 0:
+            msg = "No row of positive weight is within reach of any component: check data, weights and starting params."
+            raise DegenerateError(msg)
+        weights = statistics.counts / total
         return attrs.evolve(params, weights=weights, means=means, covariances=covariances)
 
     def initialize(self, data: MixtureData, rng: np.random.Generator) -> GaussianMixtureParams:
@@ -89,27 +100,36 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
                 f"n_samples={len(rows.x)}: fit fewer components."
             )
             raise ValueError(msg)
-        location, scale = location_and_scale(rows.x, rows.weights, self.covariance)
-        if self.start.is_complete():
-            params = GaussianMixtureParams(
-                self.start.weights, self.start.means, self.start.covariances, location, scale
-            )
+        units = location, scale = location_and_scale(
+            rows.x, as_sample_weight(rows.weights, len(rows.x)), self.covariance
+        )
+        given = self.start.given()
+        for name, value in given.items():
+            check_shape(value, self._shapes(len(location))[name], self.start.name(name))
+        if len(given) == 3:
+            params = GaussianMixtureParams(**given, location=location, scale=scale)
         else:
-            share = STARTS[self.start.kind]
-            responsibilities = share((rows.x - location) / scale, self.n_components, rng, rows.weights)
-            params = self.params_of(rows, responsibilities)
-            given = {name: getattr(self.start, name) for name in ("weights", "means", "covariances")}
-            params = attrs.evolve(params, **{name: value for name, value in given.items() if value is not None})
-        self._check_shapes(params)
+            x, weights = some_rows(rows.x, rows.weights, rng)
+            responsibilities = STARTS[self.start.kind]((x - location) / scale, self.n_components, rng, weights)
+            params = from_responsibilities(x, weights, responsibilities, self.covariance, self.floor, units)
+            params = attrs.evolve(params, **given)
+        if "covariances" in given:
+            known_as = self.start.name("covariances")
+            self.space(params)["covariances"].check(
+                given["covariances"], "covariances" + ("" if known_as == "covariances" else f" (from {known_as})")
+            )
         return params
 
     def params_of(self, data: MixtureData, responsibilities: Array) -> GaussianMixtureParams:
         """Return the params of one M-step on responsibilities (n_samples, n_components), such as a partition."""
         rows = self.prepare(data)
-        return from_responsibilities(rows.x, rows.weights, responsibilities, self.covariance, self.floor)
+        units = location_and_scale(rows.x, as_sample_weight(rows.weights, len(rows.x)), self.covariance)
+        return from_responsibilities(rows.x, rows.weights, responsibilities, self.covariance, self.floor, units)
 
     def space(self, params: GaussianMixtureParams) -> dict[str, Space]:
-        """Return spaces with the floor, and scales that follow the data's own."""
+        """Return spaces with the floor, and scales that follow the data's own; params of other shapes are refused."""
+        for name, shape in self._shapes(params.location.size).items():
+            check_shape(getattr(params, name), shape, name)
         variance = params.scale**2
         covariances: Space
         if self.covariance.is_matrix:
@@ -124,9 +144,12 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         """Return validated rows and weights."""
         if isinstance(leaf, WeightedRows):
             return leaf
-        x, weights = leaf if isinstance(leaf, tuple) else (leaf, None)
-        rows = as_matrix(x, nan_hint="emkit_mvn.NormalImputer accepts NaN")
-        return WeightedRows(rows, None if weights is None else as_sample_weight(weights, len(rows)))
+        if not isinstance(leaf, tuple):
+            return WeightedRows(leaf)
+        if len(leaf) != 2:
+            msg = f"Data must be a matrix or a pair (matrix, weights); found a tuple of length {len(leaf)}."
+            raise ValueError(msg)
+        return WeightedRows(*leaf)
 
     def log_density(self, params: GaussianMixtureParams, x: Array) -> Array:
         """Return ``log p(x_n)``, shape (n_samples,)."""
@@ -157,7 +180,7 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         self, params: GaussianMixtureParams, n: int, rng: np.random.Generator
     ) -> tuple[Array, NDArray[np.int_]]:
         """Return ``n`` rows and the component of each, grouped by component."""
-        counts = rng.multinomial(n, params.weights / params.weights.sum())
+        counts = rng.multinomial(whole_number(n, "n"), params.weights / params.weights.sum())
         matrices = self.covariance.to_full(params.covariances, *params.means.shape)
         rows = [
             rng.multivariate_normal(mean, matrix, size=count, method="cholesky")
@@ -182,24 +205,28 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
             label(name)
         return ax
 
-    def _gaussians(self, params: GaussianMixtureParams) -> Gaussians:
+    def _gaussians(self, params: GaussianMixtureParams, x: Array | None = None) -> Gaussians:
+        """Return the components; ``x``, if given, must have as many columns as their means."""
+        if x is not None and x.shape[1:] != params.means.shape[1:]:
+            msg = (
+                f"The data have n_features={x.shape[1]}, but the means of the params have {params.means.shape[1]}: "
+                "give the columns that the params were fitted to."
+            )
+            raise ValueError(msg)
         return Gaussians(params.means, params.covariances, self.covariance, params.location, params.scale)
 
     def _log_joint(self, params: GaussianMixtureParams, x: Array) -> Array:
-        return self._gaussians(params).log_density(x) + _log(params.weights)
+        return self._gaussians(params, x).log_density(x) + _log(params.weights)
 
-    def _check_shapes(self, params: GaussianMixtureParams) -> None:
-        n_features = len(params.location)
-        expected = {
+    def _shapes(self, n_features: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every field of the params."""
+        return {
             "weights": (self.n_components,),
             "means": (self.n_components, n_features),
             "covariances": self.covariance.shape(self.n_components, n_features),
+            "location": (n_features,),
+            "scale": (n_features,),
         }
-        for name, shape in expected.items():
-            found = getattr(params, name).shape
-            if found != shape:
-                msg = f"Starting {name} must have shape {shape}; they have shape {found}."
-                raise ValueError(msg)
 
 
 def _log(weights: Array) -> Array:

@@ -35,6 +35,7 @@ class GaussianMixtureParams:
 
     weights: Array = space.simplex()
     means: Array = space.real()
+    # Which set they lie in depends on the structure and the floor, which the model knows: its `space` refines this.
     covariances: Array = space.real()
     location: Array = space.fixed()
     scale: Array = space.fixed()

@@ -2,30 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit.arrays import as_array
 from emkit.families import STARTS, CovarianceStructure, Gaussians, gaussian_m_step
 from emkit_mixture.params import GaussianMixtureParams
+from emkit_mixture.settings import one_of
 
 Array = NDArray[np.float64]
 
-#: A column whose standard deviation is below this share of its size is constant up to rounding.
-CONSTANT_RTOL = 1e-13
+#: A column whose values differ by no more than this many units in the last place is constant.
+CONSTANT_ULPS = 4
+#: A constant column has its own size as scale if that is between this and its inverse, else one.
+SMALLEST_CONSTANT = 1e-100
 #: Largest standard deviation of a column; its square, times a few hundred, is the largest float.
 LARGEST_SCALE = 1e152
+#: How far starting weights may be from summing to one, and precisions from being symmetric, relative to their size.
+STARTING_RTOL = 1e-6
+#: Correlation matrices with a smaller eigenvalue are singular up to rounding.
+SINGULAR = 1e-14
+#: Of more rows than this a random subset stands for the data in a rule for starting values: a start needs no more.
+MAX_START_ROWS = 20_000
 
 
-def _check_kind(instance: object, attribute: attrs.Attribute[str], value: str) -> None:
-    if value not in STARTS:
-        msg = f"A mixture starts from one of {', '.join(map(repr, STARTS))}; {value!r} was asked for."
+def _kind(value: Any, start: StartingValues) -> str:
+    return one_of(value, start.name("kind"), STARTS)
+
+
+def _weights(value: Any, start: StartingValues) -> Array | None:
+    weights = None if value is None else as_array(value, start.name("weights"))
+    if weights is not None and not ((weights >= 0).all() and abs(weights.sum() - 1) <= STARTING_RTOL):
+        msg = f"{start.name('weights')} must not be negative and must sum to one; found {weights.tolist()}."
         raise ValueError(msg)
+    return weights
 
 
-@attrs.frozen(eq=False, repr=False)
+def _means(value: Any, start: StartingValues) -> Array | None:
+    return None if value is None else as_array(value, start.name("means"))
+
+
+def _covariances(value: Any, start: StartingValues) -> Array | None:
+    return None if value is None else as_array(value, start.name("covariances"))
+
+
+def _optional(convert: Any) -> Any:
+    """Return a field for an array or None, which is compared entry by entry."""
+    equal = attrs.cmp_using(eq=np.array_equal)
+    return attrs.field(default=None, converter=attrs.Converter(convert, takes_self=True), eq=equal, hash=False)
+
+
+@attrs.frozen(repr=False)
 class StartingValues:
     """A rule for starting values, and values that replace what it gives.
 
@@ -35,57 +66,131 @@ class StartingValues:
         How rows are first shared among components, as in scikit-learn.
     weights, means, covariances : array, optional
         Replace the rule's; shapes as in the params.
+    names : dict
+        What messages call these fields, where the user knows them by other names.
     """
 
-    kind: str = attrs.field(default="kmeans", validator=_check_kind)
-    weights: Any = None
-    means: Any = None
-    covariances: Any = None
+    names: Mapping[str, str] = attrs.field(factory=dict, eq=False, kw_only=True)
+    kind: str = attrs.field(default="kmeans", converter=attrs.Converter(_kind, takes_self=True))
+    weights: Array | None = _optional(_weights)
+    means: Array | None = _optional(_means)
+    covariances: Array | None = _optional(_covariances)
 
     def __repr__(self) -> str:
-        given = [name for name in ("weights", "means", "covariances") if getattr(self, name) is not None]
-        return f"StartingValues({', '.join([repr(self.kind), *given])})"
+        return f"StartingValues({', '.join([repr(self.kind), *self.given()])})"
 
-    def is_complete(self) -> bool:
-        """Return whether nothing is left to the rule."""
-        return not any(value is None for value in (self.weights, self.means, self.covariances))
+    def name(self, field: str) -> str:
+        """Return what the user calls a field."""
+        return self.names.get(field, field)
+
+    def given(self) -> dict[str, Array]:
+        """Return the values that replace the rule's, by field of the params."""
+        values = {name: getattr(self, name) for name in ("weights", "means", "covariances")}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def as_starting_values(start: str | StartingValues) -> StartingValues:
     """Return the rule of a name, or the object itself."""
-    return start if isinstance(start, StartingValues) else StartingValues(start)
+    return start if isinstance(start, StartingValues) else StartingValues(start, names={"kind": "start"})
+
+
+def check_shape(array: Array, shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError unless an array has the shape that the model and the data call for."""
+    if array.shape != shape:
+        msg = f"{name} must have shape {shape}, as model and data call for; found shape {array.shape}."
+        raise ValueError(msg)
+
+
+def covariances_of(precisions: Array, structure: CovarianceStructure, name: str) -> Array:
+    """Return the inverses of precisions: matrices are inverted, variances entry by entry.
+
+    Raises
+    ------
+    ValueError
+        Naming the first precision that is not symmetric, not positive definite or has no inverse among the floats.
+    """
+    matrices = precisions.reshape(-1, *(precisions.shape[-2:] if structure.is_matrix else (1, 1)))
+    inverses = np.empty_like(matrices)
+    for index, matrix in enumerate(matrices):
+        inverse = _inverse(matrix)
+        if isinstance(inverse, str):
+            place = f"[{index}]" if len(matrices) > 1 else ""
+            msg = f"{name}{place} must be {inverse}; found {matrix.squeeze().tolist()}."
+            raise ValueError(msg)
+        inverses[index] = inverse
+    return inverses.reshape(precisions.shape)
+
+
+def _inverse(precision: Array) -> Array | str:
+    """Return the inverse of a matrix, or what the matrix should have been."""
+    if not (np.diagonal(precision) > 0).all():
+        return "positive definite"
+    # Divided by the units of the columns: no test and no inverse then depends on them.
+    unit = np.sqrt(np.diagonal(precision))
+    correlation = precision / unit / unit[:, None]
+    if not np.allclose(correlation, correlation.T, rtol=0, atol=STARTING_RTOL):
+        return "symmetric"
+    correlation = (correlation + correlation.T) / 2
+    if not np.linalg.eigvalsh(correlation)[0] > SINGULAR:
+        return "positive definite"
+    with np.errstate(all="ignore"):
+        inverse = np.asarray(np.linalg.inv(correlation) / unit / unit[:, None])
+    inside = np.isfinite(inverse).all() and (np.diagonal(inverse) > 0).all()
+    return (inverse + inverse.T) / 2 if inside else "of a size whose inverse is a float"
 
 
 def location_and_scale(x: Array, weights: Array | None, structure: CovarianceStructure) -> tuple[Array, Array]:
-    """Return the weighted mean and standard deviation of each column.
+    """Return the weighted mean and standard deviation of each column; a constant one gets its size as scale, or one.
 
-    Computed on columns divided by their largest magnitude, so that no square leaves the range of floats. A constant
-    column gets its own magnitude as scale, or one.
+    Rows of weight zero take no part. The columns are taken one by one: a copy of the data may be more than there is
+    memory for.
     """
-    magnitude = np.maximum(x.max(axis=0), -x.min(axis=0))
-    magnitude[magnitude == 0] = 1.0
-    # Two passes over views, and no copy of the data: they may be most of the memory there is.
+    seen = None if weights is None or weights.all() else weights > 0
     shares = np.full(len(x), 1 / len(x)) if weights is None else weights / weights.sum()
-    mean = np.array([shares @ (column / size) for column, size in zip(x.T, magnitude, strict=True)])
-    variance = [
-        shares @ (column / size - centre) ** 2 for column, size, centre in zip(x.T, magnitude, mean, strict=True)
-    ]
-    deviation = np.sqrt(variance)
-    deviation[deviation <= CONSTANT_RTOL] = 1.0
-    scale = structure.scale_of(deviation * magnitude)
-    _check_range(scale)
-    return mean * magnitude, scale
+    if seen is not None:
+        shares = shares[seen]
+    columns = (column if seen is None else column[seen] for column in x.T)
+    location, deviation = np.array([_mean_and_deviation(column, shares) for column in columns]).T
+    scale = structure.scale_of(deviation)
+    _check_range(scale, deviation)
+    return location, scale
 
 
-def _check_range(scale: Array) -> None:
+def _mean_and_deviation(column: Array, shares: Array) -> tuple[float, float]:
+    # From the middle of the range and in units of half of it, no square leaves the range of floats and data far from
+    # zero lose nothing. Halved first: the difference of the ends may be too large for a float.
+    low, high = column.min() / 2, column.max() / 2
+    middle, reach = low + high, high - low
+    size = max(abs(low), abs(high)) * 2
+    if reach <= CONSTANT_ULPS / 2 * np.spacing(size):
+        return middle, size if SMALLEST_CONSTANT <= size <= 1 / SMALLEST_CONSTANT else 1.0
+    standard = (column - middle) / reach
+    mean = shares @ standard
+    standard -= mean
+    standard *= standard
+    return middle + reach * mean, reach * np.sqrt(shares @ standard)
+
+
+def _check_range(scale: Array, deviation: Array) -> None:
     """Raise ValueError where the square of a standard deviation, a variance, would leave the range of floats."""
-    outside = (scale > LARGEST_SCALE) | (scale < 1 / LARGEST_SCALE)
-    for column in np.flatnonzero(outside)[:1]:
+    outside = np.flatnonzero((scale > LARGEST_SCALE) | (scale < 1 / LARGEST_SCALE))
+    if outside.size:
+        # A scale that all columns share is that of the largest of them.
+        column = outside[np.argmax(deviation[outside])]
         msg = (
-            f"Column {column} has a standard deviation of {scale[column]:.3g}; variances of that size leave the range "
-            f"of floats. Give it in other units, with a standard deviation between 1e-150 and 1e150."
+            f"Column {column} has a standard deviation of {deviation[column]:.3g}; variances of that size leave the "
+            f"range of floats. Give it in other units, with a standard deviation between 1e-150 and 1e150."
         )
         raise ValueError(msg)
+
+
+def some_rows(x: Array, weights: Array | None, rng: np.random.Generator) -> tuple[Array, Array | None]:
+    """Return rows and weights for a rule: all of them, or a random subset in the order of the data."""
+    members = np.arange(len(x)) if weights is None else np.flatnonzero(weights)
+    if len(members) <= MAX_START_ROWS:
+        return x, weights
+    chosen = np.sort(rng.choice(members, MAX_START_ROWS, replace=False))
+    return x[chosen], None if weights is None else weights[chosen]
 
 
 def neutral_gaussians(structure: CovarianceStructure, n_components: int, location: Array, scale: Array) -> Gaussians:
@@ -97,14 +202,20 @@ def neutral_gaussians(structure: CovarianceStructure, n_components: int, locatio
 
 
 def from_responsibilities(
-    x: Array, weights: Array | None, responsibilities: Array, structure: CovarianceStructure, floor: float
+    x: Array,
+    weights: Array | None,
+    responsibilities: Array,
+    structure: CovarianceStructure,
+    floor: float,
+    units: tuple[Array, Array],
 ) -> GaussianMixtureParams:
     """Return the params of one M-step on given responsibilities (n_samples, n_components).
 
-    A component that gets too few rows to span a covariance starts with that of all the data.
+    A component that gets too few rows to span a covariance starts with that of all the rows. ``units`` are the
+    location and scale of the data.
     """
     n_components = responsibilities.shape[1]
-    location, scale = location_and_scale(x, weights, structure)
+    location, scale = units
     neutral = neutral_gaussians(structure, n_components, location, scale)
     moments = neutral.moments(x, responsibilities, weights)
     means, covariances = gaussian_m_step(moments, neutral, floor)

@@ -30,9 +30,9 @@ ALLOWED = {
     "information": {"tree", "engines", "space"},
     "plot": set(),
     "result": {"errors", "information", "model", "plot", "registry", "space", "storage", "tree"},
-    "restarts": {"errors", "result"},
+    "restarts": {"climb", "engines", "errors", "model", "result", "space"},
     "progress": {"result"},
-    "climb": {"acceleration", "convergence", "engines", "errors", "model", "result", "space"},
+    "climb": {"acceleration", "convergence", "engines", "errors", "model", "result", "space", "tree"},
     "driver": {
         "acceleration",
         "climb",

@@ -27,9 +27,9 @@ from toys import (
 import emkit
 from emkit import Status, space
 from emkit.acceleration import Acceleration, Accelerator
-from emkit.convergence import FALL_RTOL
+from emkit.convergence import CHECKS, FALL_RTOL
 from emkit.errors import DegenerateError, LikelihoodDecreasedError, LikelihoodDecreasedWarning
-from emkit.space.coordinates import check_params
+from emkit.space.assignment import check_params
 
 SLOW_START = PoissonMixtureParams([0.4, 0.6], [1.0, 4.0])
 FLAT_START = np.full(14, 1 / 14)
@@ -74,6 +74,9 @@ class Proposing(Acceleration):
         return self._settings.proposal(x, image)
 
     def judged(self, *, accepted):
+        pass
+
+    def restart(self):
         pass
 
 
@@ -326,7 +329,8 @@ def test_a_proposal_that_falls_is_rejected_and_the_plain_step_taken():
     plain = emkit.fit(Parabola(0.5), None, np.array([1.0]), accelerate=None)
     result = emkit.fit(Parabola(0.5), None, np.array([1.0]), accelerate=uphill)
     assert np.array_equal(result.log_likelihoods, plain.log_likelihoods)
-    assert result.n_rejected == plain.n_iter
+    # The last steps are plain anyway: they confirm the convergence that the first check has found.
+    assert result.n_rejected == plain.n_iter - (CHECKS - 1)
     assert result.n_e_steps == plain.n_e_steps + result.n_rejected
 
 

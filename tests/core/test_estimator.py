@@ -490,7 +490,7 @@ class Falling:
 
 
 def test_a_fall_is_one_warning_and_keeps_the_best_point():
-    with pytest.warns(LikelihoodDecreasedWarning, match=r"^Toy: .*from 1\.0 to -5\.0") as caught:
+    with pytest.warns(LikelihoodDecreasedWarning, match=r"^Toy: .*from 1 to -5") as caught:
         result = fit_with_warnings("Toy", Falling(), None, 0.0, accelerate=None)
     assert len(caught) == 1
     assert result.params == 1.0

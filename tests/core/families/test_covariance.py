@@ -68,10 +68,6 @@ def test_an_unknown_structure_is_refused_with_the_choices(wrong):
         as_structure(wrong)
 
 
-def test_parameters_are_counted_as_free_entries():
-    assert [s.n_parameters(3, 4) for s in STRUCTURES] == [30, 10, 12, 3]
-
-
 def test_shapes_are_those_of_scikit_learn():
     assert [s.shape(3, 4) for s in STRUCTURES] == [(3, 4, 4), (4, 4), (3, 4), (3,)]
 

@@ -23,7 +23,15 @@ from emkit.space import (
     UnitInterval,
     spaces_of,
 )
-from emkit.space.coordinates import Guard, boundary_notes, check_params, free_directions, rests_on_floor
+from emkit.space.assignment import (
+    boundary_notes,
+    check_params,
+    free_directions,
+    infer_spaces,
+    n_free,
+    rests_on_floor,
+)
+from emkit.space.coordinates import Guard
 from emkit.space.fields import SPACE
 
 
@@ -170,9 +178,22 @@ def test_a_field_that_stays_at_zero_has_scale_one():
     assert np.array_equal(coordinates.scale, [1.0, 1.0])
 
 
-def test_undeclared_fields_are_real_or_whole_by_their_type():
+def test_undeclared_fields_are_undeclared_whatever_their_type():
+    """A start such as (1, 3) says nothing: only what an EM step answers does."""
     found = spaces_of(Silent(), {"x": 1.5, "n": 2, "counts": np.array([1, 2])})
-    assert [type(s) for s in found.values()] == [Undeclared, Integer, Integer]
+    assert [type(s) for s in found.values()] == [Undeclared] * 3
+
+
+def test_a_name_that_is_no_field_is_refused():
+    with pytest.raises(ValueError, match="'mean', but the params only have weights, means"):
+        spaces_of(Says({"mean": Fixed()}), mixture())
+
+
+def test_what_an_m_step_answers_in_whole_numbers_is_not_extrapolated():
+    start = {"n": 3, "x": 1}
+    coordinates = Coordinates.of(Silent(), start, {"n": 4, "x": 1.5})
+    assert [entry.name for entry in coordinates.entries] == ["x"]
+    assert coordinates.unflatten(np.array([2.5]), like={"n": 4, "x": 0.0}) == {"n": 4, "x": 2.5}
 
 
 def test_a_declaration_holds_for_everything_inside_its_field():
@@ -224,7 +245,7 @@ def test_the_check_names_a_bare_array_params():
 
 def test_free_directions_leave_out_constants_and_flag_those_on_a_bound():
     params = Mixture([0.0, 0.4, 0.6], [1.0], [2.0], [9.0])
-    directions, on_bound = free_directions(Silent(), params)
+    directions, on_bound = free_directions({**spaces_of(Silent(), params), ("degree",): Integer()}, params)
     assert directions.tolist() == [
         [1, 0, -1, 0, 0, 0, 0],
         [0, 1, -1, 0, 0, 0, 0],
@@ -235,21 +256,21 @@ def test_free_directions_leave_out_constants_and_flag_those_on_a_bound():
 
 
 def test_params_without_estimates_have_no_free_direction():
-    directions, on_bound = free_directions(Silent(), {"n": 3})
+    directions, on_bound = free_directions({("n",): Integer()}, {"n": 3})
     assert directions.shape == (0, 1)
     assert on_bound.shape == (0,)
 
 
 def test_notes_name_every_field_on_its_edge():
     params = Mixture([0.0, 1.0], [1.0], [0.5], [9.0])
-    notes = boundary_notes(Says({"variances": Positive(0.5)}), params)
+    notes = boundary_notes(spaces_of(Says({"variances": Positive(0.5)}), params), params)
     assert [note.split()[0] for note in notes] == ["weights[0]", "variances[0]"]
 
 
 def test_params_rest_on_a_floor_only_where_the_model_set_one():
     params = Mixture([0.5, 0.5], [1.0], [0.5], [9.0])
-    assert rests_on_floor(Says({"variances": Positive(0.5)}), params)
-    assert not rests_on_floor(Silent(), params)
+    assert rests_on_floor(spaces_of(Says({"variances": Positive(0.5)}), params), params)
+    assert not rests_on_floor(spaces_of(Silent(), params), params)
 
 
 def guard(*seen, model=None):
@@ -315,3 +336,59 @@ def test_what_is_not_finite_is_never_allowed():
     allows = guard(np.array([-1.0, 5.0]))
     assert not allows(np.array([np.nan, 5.0]))
     assert not allows(np.array([np.inf, 5.0]))
+
+
+def _infer(params, em_step):
+    return infer_spaces(spaces_of(Silent(), params), params, em_step)
+
+
+def test_a_field_that_an_em_step_hands_through_is_a_constant():
+    found = _infer({"rate": 2.0, "shape": 3.0}, lambda params: {"rate": 1.0, "shape": params["shape"]})
+    assert isinstance(found[("shape",)], Fixed)
+    assert isinstance(found[("rate",)], Real)
+
+
+def test_a_field_that_an_em_step_normalises_is_a_set_of_proportions():
+    found = _infer(np.array([0.4, 0.6]), lambda params: params / params.sum())
+    assert isinstance(found[()], Simplex)
+
+
+def test_two_probabilities_that_happen_to_sum_to_one_are_no_proportions():
+    found = _infer(np.array([0.4, 0.6]), lambda params: 0.9 * params + 0.1 * np.array([0.4, 0.6]))
+    assert isinstance(found[()], Real)
+
+
+def test_a_field_that_an_em_step_makes_symmetric_is_a_covariance():
+    found = _infer(np.array([[2.0, 0.5], [0.5, 1.0]]), lambda params: (params + params.T) / 2)
+    assert isinstance(found[()], Covariance)
+
+
+def test_a_model_that_refuses_the_push_tells_nothing_of_its_field():
+    def refuses(params):
+        raise ValueError
+
+    assert isinstance(_infer(np.array([0.5, 0.5]), refuses)[()], Real)
+
+
+def test_declared_fields_cost_no_em_step():
+    def forbidden(params):
+        pytest.fail("an EM step was taken")
+
+    params = {"a": 1.0}
+    assert infer_spaces({("a",): Positive()}, params, forbidden)[("a",)].lower == 0
+
+
+@pytest.mark.parametrize(
+    ("space", "value"),
+    [
+        (Real(), np.ones((2, 3))),
+        (Simplex(), np.array([[0.2, 0.8, 0.0], [0.1, 0.1, 0.8]])),
+        (Simplex(np.array([True, True, False])), np.array([0.2, 0.8, 0.0])),
+        (Covariance(), np.stack([np.eye(3)] * 4)),
+        (Fixed(), np.ones(3)),
+        (Integer(), np.ones(3)),
+    ],
+)
+def test_free_parameters_are_counted_without_building_their_directions(space, value):
+    assert space.n_free(value) == len(space.tangent(value))
+    assert n_free({("a",): space}, {"a": value}) == space.n_free(value)

@@ -1,0 +1,108 @@
+"""Covariance matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.space.base import BOUND_RTOL, Array, Space, as_floats, outside
+from emkit.space.scalars import Real
+
+#: Rounding of the eigenvalues of a matrix, relative to its largest entry.
+EIGENVALUE_RTOL = 1e-14
+
+
+@attrs.frozen(eq=False)
+class Covariance(Space):
+    """Symmetric positive definite matrices, over the last two axes.
+
+    The set is ``{S : eigenvalues of D^-1 S D^-1 >= floor}`` with ``D = diag(unit)``: the floor is relative to the
+    unit of each column, so that it means the same in metres and in miles.
+    """
+
+    floor: float = 0.0
+    unit: Array | None = None
+
+    def _unit(self, value: Array) -> Array:
+        return np.ones(value.shape[-1]) if self.unit is None else self.unit
+
+    def _standardised(self, value: Array) -> Array:
+        unit = self._unit(value)
+        return value / np.outer(unit, unit)
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every matrix is symmetric with eigenvalues at least ``floor``."""
+        Real().check(value, name)
+        array = as_floats(value)
+        if array.ndim < 2 or array.shape[-1] != array.shape[-2]:
+            raise outside(name, (), "square over its last two axes", f"of shape {array.shape}")
+        standard = self._standardised(array)
+        asymmetry = np.abs(standard - np.swapaxes(standard, -1, -2)).max(axis=(-1, -2))
+        size = np.abs(standard).max(axis=(-1, -2))
+        for index in np.argwhere(asymmetry > 1e-8 * size)[:1]:
+            raise outside(name, tuple(index), "symmetric", f"not, by {asymmetry[tuple(index)]:.3g}")
+        smallest = np.linalg.eigvalsh(standard)[..., 0]
+        # Rounding of an eigenvalue is relative to the largest one.
+        slack = self.floor * BOUND_RTOL + EIGENVALUE_RTOL * size
+        wrong = (smallest <= 0) | (smallest < self.floor - slack)
+        for index in np.argwhere(wrong)[:1]:
+            expected = f"positive definite with eigenvalues of at least {self.floor:g} (relative to its units)"
+            raise outside(name, tuple(index), expected, f"a matrix with eigenvalue {smallest[tuple(index)]:.3g}")
+
+    def allows(self, proposal: Array, reference: Array) -> bool:
+        """Return whether every matrix stays positive definite and above the floor."""
+        if not np.isfinite(proposal).all():
+            return False
+        inside = self._standardised(proposal) - self.floor * (1 - BOUND_RTOL) * np.eye(proposal.shape[-1])
+        try:
+            np.linalg.cholesky(inside)
+        except np.linalg.LinAlgError:
+            return False
+        return True
+
+    def tangent(self, value: Array) -> Array:
+        """Return one symmetric direction for every entry of the upper triangle of every matrix."""
+        size = value.shape[-1]
+        matrices = value.reshape(-1, size, size)
+        directions = []
+        for m in range(len(matrices)):
+            for i in range(size):
+                for j in range(i, size):
+                    direction = np.zeros(matrices.shape)
+                    direction[m, i, j] = direction[m, j, i] = 1.0
+                    directions.append(direction.ravel())
+        return np.array(directions)
+
+    def n_free(self, value: Array) -> int:
+        """Return the number of entries on and above the diagonals."""
+        size = value.shape[-1]
+        return int(value.size // size**2 * (size * (size + 1) // 2))
+
+    def on_bound(self, value: Array) -> NDArray[np.bool_]:
+        """Return the whole matrix as True where its smallest eigenvalue is the floor."""
+        smallest = np.linalg.eigvalsh(self._standardised(value))[..., 0]
+        at_floor = smallest <= self.floor * (1 + 1e3 * BOUND_RTOL)
+        return np.asarray(np.broadcast_to(at_floor[..., None, None], value.shape))
+
+    def on_floor(self, value: Array) -> bool:
+        """Return whether the floor holds up any matrix."""
+        return bool(self.on_bound(value).any())
+
+    def describe_bound(self, value: Array, name: str) -> str | None:
+        """Return a sentence naming the matrices that rest on the floor."""
+        flags = self.on_bound(value)[..., 0, 0]
+        if not flags.any():
+            return None
+        which = name if flags.ndim == 0 else f"{name}[{', '.join(str(i) for i in np.flatnonzero(flags))}]"
+        return f"{which} rests on its eigenvalue floor ({self.floor:g}, relative): the data do not determine it."
+
+    def typical(self, value: Array) -> Array:
+        """Return the product of typical standard deviations for every entry."""
+        if self.unit is not None:
+            return np.outer(self.unit, self.unit)
+        variances = np.einsum("...ii->...i", value).reshape(-1, value.shape[-1]).mean(axis=0)
+        deviations = np.sqrt(np.abs(variances))
+        return np.outer(deviations, deviations)

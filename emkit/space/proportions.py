@@ -1,0 +1,67 @@
+"""Proportions, and matrices of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.space.base import PROBABILITY_ATOL, Array, Space, as_floats, outside
+
+#: How far from one a proportion may sum. Rounding of 1e6 additions stays far below it, a mistake far above.
+SUM_TOLERANCE = 1e-8
+
+
+@attrs.frozen(eq=False)
+class Simplex(Space):
+    """Proportions: non-negative, summing to one over the last axis. A matrix holds one distribution per row.
+
+    ``support`` (boolean, broadcastable) marks the entries that may be positive: a zero outside it is structural.
+    """
+
+    support: NDArray[np.bool_] | None = None
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless rows are non-negative, zero outside the support, and sum to one."""
+        array = as_floats(value)
+        for index in np.argwhere(~(array >= 0))[:1]:
+            raise outside(name, tuple(index), "a proportion of at least 0", array[tuple(index)])
+        for index in np.argwhere((array > 0) & ~self._support(array))[:1]:
+            raise outside(name, tuple(index), "0 (outside the support)", array[tuple(index)])
+        total = array.sum(axis=-1)
+        for index in np.argwhere(~(np.abs(total - 1) <= SUM_TOLERANCE))[:1]:
+            raise outside(
+                name, tuple(index), "a set of proportions that sum to 1", f"summing to {total[tuple(index)]!r}"
+            )
+
+    def _support(self, value: Array) -> NDArray[np.bool_]:
+        return np.ones(value.shape, dtype=bool) if self.support is None else np.broadcast_to(self.support, value.shape)
+
+    def allows(self, proposal: Array, reference: Array) -> bool:
+        """Return whether positive entries stay positive."""
+        inside = np.where(reference > 0, proposal > 0, proposal >= 0)
+        return bool(inside.all()) and bool(np.isfinite(proposal).all())
+
+    def tangent(self, value: Array) -> Array:
+        """Return ``e_j - e_r`` for every supported entry j of a row but the row's largest entry r."""
+        rows = value.reshape(-1, value.shape[-1])
+        support = self._support(value).reshape(rows.shape)
+        directions = []
+        for i, row in enumerate(rows):
+            largest = int(np.argmax(row))
+            for j in np.flatnonzero(support[i]):
+                if j != largest:
+                    direction = np.zeros(rows.shape)
+                    direction[i, j], direction[i, largest] = 1.0, -1.0
+                    directions.append(direction.ravel())
+        return np.array(directions).reshape(len(directions), value.size)
+
+    def n_free(self, value: Array) -> int:
+        """Return the number of supported entries less one for each row."""
+        return int(np.count_nonzero(self._support(value))) - int(value.size // value.shape[-1])
+
+    def on_bound(self, value: Array) -> NDArray[np.bool_]:
+        """Return which supported entries are zero."""
+        return np.asarray((value <= PROBABILITY_ATOL) & self._support(value))

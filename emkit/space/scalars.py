@@ -1,0 +1,165 @@
+"""Sets whose entries are free of each other, or nearly: numbers, bounded numbers, constants."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.space.base import BOUND_RTOL, ON_BOUND, PROBABILITY_ATOL, Array, Space, as_floats, outside
+
+
+@attrs.frozen(eq=False)
+class Real(Space):
+    """Any finite number. ``scale`` is the size of a change that matters; default: the starting values' own."""
+
+    scale: Array | None = None
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is finite."""
+        array = as_floats(value)
+        for index in np.argwhere(~np.isfinite(array))[:1]:
+            raise outside(name, tuple(index), "a finite number", array[tuple(index)])
+
+    def typical(self, value: Array) -> Array:
+        """Return the declared scale, else the root mean square."""
+        return super().typical(value) if self.scale is None else self.scale
+
+
+@attrs.frozen(eq=False)
+class Positive(Space):
+    """Numbers of at least ``lower``. A positive ``lower`` is a safeguard, such as a floor under a variance."""
+
+    lower: Any = 0.0
+    scale: Array | None = None
+
+    def _edge(self, side: int) -> Array:
+        lower = as_floats(self.lower)
+        return np.asarray(lower + side * BOUND_RTOL * np.abs(lower))
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is finite and at least ``lower``."""
+        Real().check(value, name)
+        array = as_floats(value)
+        for index in np.argwhere(array < self._edge(-1))[:1]:
+            raise outside(
+                name,
+                tuple(index),
+                f"at least {np.broadcast_to(self.lower, array.shape)[tuple(index)]:g}",
+                array[tuple(index)],
+            )
+
+    def allows(self, proposal: Array, reference: Array) -> bool:
+        """Return whether entries above the bound stay above it."""
+        above = np.where(reference > self.lower, proposal > self.lower, proposal >= self.lower)
+        return bool(above.all()) and bool(np.isfinite(proposal).all())
+
+    def on_bound(self, value: Array) -> NDArray[np.bool_]:
+        """Return which entries equal ``lower``."""
+        return np.asarray(value <= self._edge(1))
+
+    def on_floor(self, value: Array) -> bool:
+        """Return whether a positive ``lower`` is active."""
+        return bool((self.on_bound(value) & (np.asarray(self.lower) > 0)).any())
+
+    def describe_bound(self, value: Array, name: str) -> str | None:
+        """Return a sentence about the entries on the bound, or None."""
+        sentence = super().describe_bound(value, name)
+        if sentence and self.on_floor(value):
+            return sentence.replace(ON_BOUND, "rests on its floor: the data do not determine it.")
+        return sentence
+
+    def typical(self, value: Array) -> Array:
+        """Return the declared scale, else the root mean square."""
+        return super().typical(value) if self.scale is None else self.scale
+
+
+@attrs.frozen(eq=False)
+class UnitInterval(Space):
+    """Probabilities that need not sum to one."""
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is in [0, 1]."""
+        array = as_floats(value)
+        for index in np.argwhere(~((array >= 0) & (array <= 1)))[:1]:
+            raise outside(name, tuple(index), "in [0, 1]", array[tuple(index)])
+
+    def allows(self, proposal: Array, reference: Array) -> bool:
+        """Return whether entries inside (0, 1) stay inside."""
+        low = np.where(reference > 0, proposal > 0, proposal >= 0)
+        high = np.where(reference < 1, proposal < 1, proposal <= 1)
+        return bool((low & high).all())
+
+    def on_bound(self, value: Array) -> NDArray[np.bool_]:
+        """Return which entries are 0 or 1."""
+        return np.asarray((value <= PROBABILITY_ATOL) | (value >= 1 - PROBABILITY_ATOL))
+
+
+@attrs.frozen(eq=False)
+class Ordered(Space):
+    """Numbers that increase along the last axis."""
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless entries are finite and strictly increasing along the last axis."""
+        Real().check(value, name)
+        array = as_floats(value)
+        for index in np.argwhere(np.diff(array, axis=-1) <= 0)[:1]:
+            raise outside(name, tuple(index), "less than the next entry", array[tuple(index)])
+
+    def allows(self, proposal: Array, reference: Array) -> bool:
+        """Return whether the order is kept."""
+        return bool(np.isfinite(proposal).all()) and bool((np.diff(proposal, axis=-1) > 0).all())
+
+
+@attrs.frozen(eq=False)
+class Fixed(Space):
+    """A constant of the fit: saved, but neither estimated nor counted."""
+
+    is_accelerated: ClassVar[bool] = False
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is finite."""
+        Real().check(value, name)
+
+    def tangent(self, value: Array) -> Array:
+        """Return no direction."""
+        return np.zeros((0, value.size))
+
+    def n_free(self, value: Array) -> int:
+        """Return zero."""
+        return 0
+
+
+@attrs.frozen(eq=False)
+class Integer(Space):
+    """Whole numbers: estimated, but outside acceleration and differentiation."""
+
+    is_accelerated: ClassVar[bool] = False
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is a whole number."""
+        array = as_floats(value)
+        for index in np.argwhere(~(np.isfinite(array) & (array == np.round(array))))[:1]:
+            raise outside(name, tuple(index), "a whole number", array[tuple(index)])
+
+    def tangent(self, value: Array) -> Array:
+        """Return no direction."""
+        return np.zeros((0, value.size))
+
+    def n_free(self, value: Array) -> int:
+        """Return zero."""
+        return 0
+
+
+@attrs.frozen(eq=False)
+class Undeclared(Space):
+    """A field that declares nothing: real, and guarded by what held at every EM iterate so far.
+
+    See :class:`emkit.space.coordinates.Guard` and :func:`emkit.space.assignment.infer_spaces`.
+    """
+
+    def check(self, value: Any, name: str) -> None:
+        """Raise unless every entry is finite."""
+        Real().check(value, name)
