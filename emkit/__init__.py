@@ -12,9 +12,10 @@ from emkit.arrays import read_only
 from emkit.convergence import GainTolerance, Standstill, StepTolerance, Tolerance
 from emkit.driver import fit, iterate
 from emkit.engines import Engine, SerialEngine
+from emkit.loading import load
 from emkit.model import EStep, LatentModel, SupportsEM
 from emkit.registry import available_models, load_model
-from emkit.result import EMResult, Iterate, Start, Status, load
+from emkit.result import EMResult, Iterate, Start, Status
 
 __all__ = [
     "Accelerator",

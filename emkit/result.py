@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Generic, TypeVar
 
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import information, plot, registry, storage, tree
-from emkit.errors import FormatError
 from emkit.space import Fixed, spaces_of
 
 Params = TypeVar("Params")
@@ -237,39 +236,6 @@ class EMResult(Generic[Params]):
         fields = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
         fields["model_name"] = registry.model_name(type(self.model))
         storage.write(path, fields)
-
-
-def load(path: str | PathLike[str], model: type | None = None, known: Iterable[type] = ()) -> EMResult[Any]:
-    """Return the result saved in a file.
-
-    Parameters
-    ----------
-    path : path
-    model : type, optional
-        Class of the model. By default the registered class of the name in the file; nothing is ever imported
-        because a file says so.
-    known : iterable of types, optional
-        Further classes that the params or the model's configuration may consist of, beyond those visible in the
-        module that defines the model.
-
-    Raises
-    ------
-    FormatError
-        If the file is cut, edited, or not one of emkit's.
-    """
-    name = storage.peek(path).get("model_name")
-    if model is None:
-        if not isinstance(name, str):
-            msg = f"The model in {path} is not registered under a name: give its class, emkit.load(path, model=...)."
-            raise FormatError(msg)
-        model = registry.load_model(name)
-    types = {*storage.known_types(model), *known, Status, Start}
-    fields = storage.read(path, types)
-    try:
-        return EMResult(**{name: value for name, value in fields.items() if name != "model_name"})
-    except (TypeError, AttributeError) as error:
-        msg = f"{path} does not hold a fit result: {error}."
-        raise FormatError(msg) from error
 
 
 def _describe_model(model: Any) -> str:

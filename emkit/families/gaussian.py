@@ -12,7 +12,6 @@ from emkit.families.expansions import Array
 from emkit.families.gaussian_pass import Plan, Sums, normalise
 from emkit.families.moments import GaussianMoments
 
-
 # What rounding was seen to do to log-likelihoods at the floor, against the estimate of `Gaussians.rounding`.
 ROUNDING_MARGIN = 4.0
 
@@ -139,7 +138,6 @@ class Gaussians:
             scale=self.scale,
             log_weights=log_weights,
         )
-
 
     def rounding(self, counts: Array) -> float:
         """Return by how much the rounding of these params may move a log-likelihood, in nats.

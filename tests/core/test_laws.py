@@ -122,7 +122,7 @@ class RemembersItsLastCall(Poisson):
 
     def __init__(self):
         self.calls, self.limit = 0, np.inf
-        start = PoissonMixture().initialize(DEATHS, np.random.default_rng(testing.SEED))
+        start = PoissonMixture().initialize(DEATHS, np.random.default_rng(testing.laws.SEED))
         emkit.fit(self, DEATHS, start, tol=0)
         self.calls, self.limit = 0, self.calls
 
@@ -233,7 +233,7 @@ def test_check_model_reports_which_laws_do_not_apply():
 def test_the_far_start_is_far():
     """The law about falls means nothing from a point next to the optimum."""
     model = PoissonMixture()
-    far = testing._far_start(model, DEATHS, None)
+    far = testing.laws._far_start(model, DEATHS, None)
     result = emkit.fit(model, DEATHS, far)
     assert result.log_likelihood - result.log_likelihoods[0] > 10
 

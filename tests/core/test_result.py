@@ -300,5 +300,5 @@ def test_a_file_that_is_cut_or_edited_is_refused(result, tmp_path):
 
 def test_a_file_that_holds_something_else_is_no_result(tmp_path):
     emkit.storage.write(tmp_path / "other.emkit", {"x": 1.0})
-    with pytest.raises(FormatError, match="does not hold a fit result"):
+    with pytest.raises(FormatError, match="does not hold a sound fit result"):
         emkit.load(tmp_path / "other.emkit", PoissonMixture)

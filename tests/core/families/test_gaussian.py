@@ -389,3 +389,33 @@ def test_arguments_are_left_alone():
     moments = gaussians.moments(x, responsibilities, weights)
     gaussian_m_step(moments, gaussians, 1e-9)
     gaussians.log_density(x)
+
+
+@pytest.mark.parametrize("structure", [Full(), Tied(), Diagonal(), Spherical()], ids=lambda s: s.name)
+@pytest.mark.parametrize(("shift", "floor"), [(0.0, 0.3), (0.0, 1e-6), (1e8, 0.3), (1e8, 1e-6)])
+def test_the_rounding_admitted_covers_what_the_last_places_of_the_params_do(structure, shift, floor):
+    """The log-likelihood at params that differ in their last places only stays within the estimate."""
+    rng = np.random.default_rng(3)
+    deviations = np.sqrt([floor] * 3 if structure.name == "spherical" else [1.0, 0.5, floor])
+    x = rng.normal(size=(200, 3)) * deviations + shift
+    location, scale = np.full(3, shift), np.ones(3)
+    means = location + rng.normal(size=(2, 3)) * deviations / 10
+    matrices = np.stack([np.diag([1.0, 0.5, floor])] * 2)
+    covariances = {
+        "full": matrices,
+        "tied": matrices[0],
+        "diag": np.einsum("kii->ki", matrices),
+        "spherical": np.full(2, floor),
+    }[structure.name]
+    gaussians = Gaussians(means, covariances, structure, location, scale)
+    moments, exact = gaussians.mixture_e_step(x, np.log([0.5, 0.5]))
+    admitted = gaussians.rounding(moments.counts)
+    for _ in range(20):
+        nudged = [np.nextafter(part, np.inf * rng.choice([-1, 1], part.shape)) for part in (means, covariances)]
+        if structure.is_matrix:
+            nudged[1] = (nudged[1] + np.swapaxes(nudged[1], -1, -2)) / 2
+        other = Gaussians(*nudged, structure, location, scale).mixture_e_step(x, np.log([0.5, 0.5]))[1]
+        assert abs(other - exact) <= max(admitted, 1e-11 * abs(exact))
+    if floor > 0.1 and shift == 0:
+        # Where nothing is singular there is nothing to admit.
+        assert admitted < 1e-9
