@@ -28,17 +28,25 @@ _DATA_HELP = f"a CSV, .npy or Parquet file, or one of the bundled {', '.join(dat
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0 on success, 1 if a fit did not converge or a law is broken, 2 on an error."""
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        # Only the parser may end the program; it does so after --help and after a wrong command.
-        options = _parser(_never_exit(_model_of, arguments)).parse_args(arguments)
-        status: int = _never_exit(options.run, options)
-        sys.stdout.flush()
+        try:
+            return _run(sys.argv[1:] if arguments is None else list(arguments))
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has seen enough. Closed here, it is not flushed once more at exit.
         with contextlib.suppress(BrokenPipeError):
             sys.stdout.close()
         return _BROKEN_PIPE
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        # Only the parser may end the program; it does so after --help and after a wrong command.
+        options = _parser(_never_exit(_model_of, arguments)).parse_args(arguments)
+        status: int = _never_exit(options.run, options)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         print(f"emkit: {_one_line(error)}", file=sys.stderr)
         return 2

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
+#: Largest total of weights, and the inverse of the smallest: their products with log-densities stay floats.
+LARGEST_TOTAL = 1e300
 #: What the dtypes that are no numbers hold, by ``dtype.kind``.
 _KINDS = {
     "c": "complex numbers",
@@ -153,10 +155,10 @@ def _check_total(weights: Array) -> None:
         raise ValueError(msg)
     with np.errstate(over="ignore"):
         total = weights.sum()
-    if not np.finfo(np.float64).tiny <= total < np.inf:
+    if not 1 / LARGEST_TOTAL <= total <= LARGEST_TOTAL:
         msg = (
-            f"sample_weight adds up to {total:g}, which leaves the range of ordinary floats (2e-308 to 1.8e308): "
-            "divide the weights by the largest of them."
+            f"sample_weight adds up to {total:g}; a total between {1 / LARGEST_TOTAL:g} and {LARGEST_TOTAL:g} is "
+            "expected: divide the weights by the largest of them."
         )
         raise ValueError(msg)
 

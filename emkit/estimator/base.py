@@ -139,7 +139,7 @@ class Estimator(ABC):
 
     @contextlib.contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        """Around what ``fit`` does: if it raises, the face is again what it was before, such as fitted to other data."""
+        """Around what ``fit`` does: if it raises, the face is what it was before, such as fitted to other data."""
         before = dict(vars(self))
         try:
             yield

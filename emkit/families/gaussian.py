@@ -170,7 +170,8 @@ def _sums_of_squares(factors: Array, is_matrix: bool, n_components: int, n_featu
     """Return the trace of every precision (n_components,), given the factors of the precisions."""
     if is_matrix:
         return np.broadcast_to((factors**2).sum(axis=(-1, -2)), (n_components,))
-    return np.broadcast_to(factors.reshape(n_components, -1) ** 2, (n_components, n_features)).sum(axis=1)
+    precisions: Array = factors.reshape(n_components, -1) ** 2
+    return np.asarray(np.broadcast_to(precisions, (n_components, n_features)).sum(axis=1))
 
 
 def gaussian_m_step(moments: GaussianMoments, gaussians: Gaussians, floor: float) -> tuple[Array, Array]:

@@ -54,7 +54,9 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
         # The error names the temporary file, of which the caller knows nothing.
         raise OSError(error.errno, error.strerror or str(error), str(target)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        # It is not there if it was never made or has become the target.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
     _sync_folder(target.parent)
 
 

@@ -153,14 +153,15 @@ def nothing_is_mutated(model: Any, data: Any, params: Any = None) -> None:
     statistics = [as_e_step(model, model.e_step(start, data)).statistics]
     kept = copy.deepcopy(statistics)
     model.m_step(start, statistics[0])
-    for name, call in (
-        ("initialize", lambda: model.initialize(data, np.random.default_rng(SEED))),
-        ("prepare", lambda: model.prepare(data)),
-        ("log_likelihood", lambda: model.log_likelihood(start, data)),
-        ("posterior", lambda: model.posterior(start, data)),
-    ):
-        if offers(model, name):
-            call()
+    arguments: dict[str, tuple[Any, ...]] = {
+        "initialize": (data, np.random.default_rng(SEED)),
+        "prepare": (data,),
+        "log_likelihood": (start, data),
+        "posterior": (start, data),
+    }
+    for method, given in arguments.items():
+        if offers(model, method):
+            getattr(model, method)(*given)
     pairs = zip(("data", "params", "the model"), before, (data, start, vars_of(model)), strict=True)
     for name, old, new in (*pairs, ("statistics", kept, statistics)):
         assert _same(old, new), f"A method modified {name}."

@@ -33,17 +33,24 @@ def _checked_rows(x: Any) -> Array:
     return as_matrix(x, nan_hint="emkit_mvn.NormalImputer accepts NaN")
 
 
-def _checked_weights(weights: Any, rows: WeightedRows) -> Array | None:
-    # Of a part of the data all weights may be zero; `initialize` sees all of the data and checks their total.
-    return as_sample_weight(weights, len(rows.x), check_total=False)
-
-
 @attrs.frozen(eq=False)
 class WeightedRows:
     """Data of a mixture: rows and, optionally, how often each counts; checked when it is made."""
 
     x: Array = attrs.field(converter=_checked_rows)
-    weights: Array | None = attrs.field(default=None, converter=attrs.Converter(_checked_weights, takes_self=True))
+    weights: Any = None
+
+    def __attrs_post_init__(self) -> None:
+        # Of a part of the data all weights may be zero; `initialize` sees all of the data and checks their total.
+        object.__setattr__(self, "weights", as_sample_weight(self.weights, len(self.x), check_total=False))
+
+
+def _n_components(value: Any) -> int:
+    return whole_number(value, "n_components")
+
+
+def _floor(value: Any) -> float:
+    return share(value, "floor")
 
 
 #: A matrix, a pair of matrix and weights, or the prepared form.
@@ -66,9 +73,9 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         Where to start.
     """
 
-    n_components: int = attrs.field(default=1, converter=lambda value: whole_number(value, "n_components"))
+    n_components: int = attrs.field(default=1, converter=_n_components)
     covariance: CovarianceStructure = attrs.field(factory=Full, converter=as_structure)
-    floor: float = attrs.field(default=1e-6, converter=lambda value: share(value, "floor"))
+    floor: float = attrs.field(default=1e-6, converter=_floor)
     start: StartingValues = attrs.field(factory=StartingValues, converter=as_starting_values, repr=False)
 
     leaf_rows: ClassVar[int | None] = 65_536
@@ -100,34 +107,30 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
                 f"n_samples={len(rows.x)}: fit fewer components."
             )
             raise ValueError(msg)
-        units = location, scale = location_and_scale(
-            rows.x, as_sample_weight(rows.weights, len(rows.x)), self.covariance
-        )
+        units = location, scale = self._units(rows)
         given = self.start.given()
-        for name, value in given.items():
-            check_shape(value, self._shapes(len(location))[name], self.start.name(name))
         if len(given) == 3:
             params = GaussianMixtureParams(**given, location=location, scale=scale)
         else:
             x, weights = some_rows(rows.x, rows.weights, rng)
             responsibilities = STARTS[self.start.kind]((x - location) / scale, self.n_components, rng, weights)
-            params = from_responsibilities(x, weights, responsibilities, self.covariance, self.floor, units)
+            params = from_responsibilities(x, weights, responsibilities, self.covariance, floor=self.floor, units=units)
             params = attrs.evolve(params, **given)
-        if "covariances" in given:
-            known_as = self.start.name("covariances")
-            self.space(params)["covariances"].check(
-                given["covariances"], "covariances" + ("" if known_as == "covariances" else f" (from {known_as})")
-            )
+        self._check_given(params)
         return params
 
     def params_of(self, data: MixtureData, responsibilities: Array) -> GaussianMixtureParams:
         """Return the params of one M-step on responsibilities (n_samples, n_components), such as a partition."""
         rows = self.prepare(data)
-        units = location_and_scale(rows.x, as_sample_weight(rows.weights, len(rows.x)), self.covariance)
-        return from_responsibilities(rows.x, rows.weights, responsibilities, self.covariance, self.floor, units)
+        return from_responsibilities(
+            rows.x, rows.weights, responsibilities, self.covariance, floor=self.floor, units=self._units(rows)
+        )
 
     def space(self, params: GaussianMixtureParams) -> dict[str, Space]:
         """Return spaces with the floor, and scales that follow the data's own; params of other shapes are refused."""
+        if not isinstance(params, GaussianMixtureParams):
+            msg = f"Params must be GaussianMixtureParams; found {type(params).__name__}."
+            raise TypeError(msg)
         for name, shape in self._shapes(params.location.size).items():
             check_shape(getattr(params, name), shape, name)
         variance = params.scale**2
@@ -217,6 +220,20 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
 
     def _log_joint(self, params: GaussianMixtureParams, x: Array) -> Array:
         return self._gaussians(params, x).log_density(x) + _log(params.weights)
+
+    def _units(self, rows: WeightedRows) -> tuple[Array, Array]:
+        """Return location and scale of all the data, whose weights must add up to something."""
+        return location_and_scale(rows.x, as_sample_weight(rows.weights, len(rows.x)), self.covariance)
+
+    def _check_given(self, params: GaussianMixtureParams) -> None:
+        """Raise ValueError, in the user's own words, where starting values that were given do not fit."""
+        names = {field: self.start.name(field) for field in self.start.given()}
+        for field, name in names.items():
+            check_shape(getattr(params, field), self._shapes(params.location.size)[field], name)
+        spaces = self.space(params)
+        for field in names.keys() & spaces.keys():
+            known_as = field if names[field] == field else f"{field} (from {names[field]})"
+            spaces[field].check(getattr(params, field), known_as)
 
     def _shapes(self, n_features: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of every field of the params."""

@@ -17,7 +17,7 @@ def whole_number(value: Any, name: str) -> int:
 
 def share(value: Any, name: str) -> float:
     """Return a number of at least 0 and below 1."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < 1:
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < 1:
         msg = (
             f"{name} must be a number of at least 0 and below 1 (a share of the variance of the data); it is {value!r}."
         )

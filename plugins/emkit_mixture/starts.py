@@ -30,30 +30,9 @@ SINGULAR = 1e-14
 MAX_START_ROWS = 20_000
 
 
-def _kind(value: Any, start: StartingValues) -> str:
-    return one_of(value, start.name("kind"), STARTS)
-
-
-def _weights(value: Any, start: StartingValues) -> Array | None:
-    weights = None if value is None else as_array(value, start.name("weights"))
-    if weights is not None and not ((weights >= 0).all() and abs(weights.sum() - 1) <= STARTING_RTOL):
-        msg = f"{start.name('weights')} must not be negative and must sum to one; found {weights.tolist()}."
-        raise ValueError(msg)
-    return weights
-
-
-def _means(value: Any, start: StartingValues) -> Array | None:
-    return None if value is None else as_array(value, start.name("means"))
-
-
-def _covariances(value: Any, start: StartingValues) -> Array | None:
-    return None if value is None else as_array(value, start.name("covariances"))
-
-
-def _optional(convert: Any) -> Any:
+def _optional_array() -> Any:
     """Return a field for an array or None, which is compared entry by entry."""
-    equal = attrs.cmp_using(eq=np.array_equal)
-    return attrs.field(default=None, converter=attrs.Converter(convert, takes_self=True), eq=equal, hash=False)
+    return attrs.field(default=None, eq=attrs.cmp_using(eq=np.array_equal), hash=False)
 
 
 @attrs.frozen(repr=False)
@@ -70,11 +49,19 @@ class StartingValues:
         What messages call these fields, where the user knows them by other names.
     """
 
+    kind: str = "kmeans"
+    weights: Any = _optional_array()
+    means: Any = _optional_array()
+    covariances: Any = _optional_array()
     names: Mapping[str, str] = attrs.field(factory=dict, eq=False, kw_only=True)
-    kind: str = attrs.field(default="kmeans", converter=attrs.Converter(_kind, takes_self=True))
-    weights: Array | None = _optional(_weights)
-    means: Array | None = _optional(_means)
-    covariances: Array | None = _optional(_covariances)
+
+    def __attrs_post_init__(self) -> None:
+        one_of(self.kind, self.name("kind"), STARTS)
+        for name, value in self.given().items():
+            object.__setattr__(self, name, as_array(value, self.name(name)))
+        if self.weights is not None and ((self.weights < 0).any() or abs(self.weights.sum() - 1) > STARTING_RTOL):
+            msg = f"{self.name('weights')} must not be negative and must sum to one; found {self.weights.tolist()}."
+            raise ValueError(msg)
 
     def __repr__(self) -> str:
         return f"StartingValues({', '.join([repr(self.kind), *self.given()])})"
@@ -206,6 +193,7 @@ def from_responsibilities(
     weights: Array | None,
     responsibilities: Array,
     structure: CovarianceStructure,
+    *,
     floor: float,
     units: tuple[Array, Array],
 ) -> GaussianMixtureParams:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from scipy import sparse
 
-from emkit.arrays import as_matrix, as_sample_weight, feature_names, read_only, read_only_or_none
+from emkit.arrays import as_array, as_matrix, as_sample_weight, feature_names, read_only
 
 NAN = float("nan")
 
@@ -33,9 +33,28 @@ def test_a_read_only_copy_is_float64_whatever_it_was_made_from():
     assert read_only(3).shape == ()
 
 
-def test_none_stays_none_where_it_is_allowed():
-    assert read_only_or_none(None) is None
-    assert not read_only_or_none([1.0]).flags.writeable
+def test_an_array_of_any_shape_is_copied_and_locked():
+    source = np.arange(6.0).reshape(1, 2, 3)
+    array = as_array(source, "means")
+    np.testing.assert_array_equal(array, source)
+    assert not array.flags.writeable
+    assert not np.shares_memory(array, source)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "message"),
+    [
+        ("abc", ValueError, "means holds strings"),
+        ([[1], [1, 2]], ValueError, "means is ragged"),
+        ([1j], ValueError, "means holds complex numbers"),
+        ({}, TypeError, "means holds something else than numbers: .*dict"),
+        ([[0, 1], [NAN, 2]], ValueError, r"means\[1, 0\] is nan; finite numbers are expected"),
+        (None, ValueError, "means is nan"),
+    ],
+)
+def test_an_array_that_holds_no_finite_numbers_is_refused_by_name(values, kind, message):
+    with pytest.raises(kind, match=message):
+        as_array(values, "means")
 
 
 def test_a_float64_array_passes_without_a_copy():
@@ -232,6 +251,19 @@ def test_complex_columns_are_refused():
         as_matrix(pd.DataFrame({"a": [1j]}))
 
 
+@pytest.mark.parametrize(
+    "column",
+    [
+        pl.Series([{"x": 1.0, "y": 2.0}, {"x": 3.0, "y": 4.0}]),
+        pl.Series([[1.0, 2.0], [3.0, 4.0]], dtype=pl.Array(pl.Float64, 2)),
+    ],
+    ids=["struct", "array"],
+)
+def test_a_column_of_several_values_a_row_is_not_taken_for_several_columns(column):
+    with pytest.raises(ValueError, match=r"column 1 \('pairs'\) holds several values in each row"):
+        as_matrix(pl.DataFrame({"a": [1.0, 2.0], "pairs": column}))
+
+
 def test_an_object_in_a_column_is_named_with_the_column():
     with pytest.raises(TypeError, match=r"column 0 \('a'\) .* row 1: .*not 'dict'"):
         as_matrix(pd.DataFrame({"a": [1.0, {}]}))
@@ -291,6 +323,17 @@ def test_a_masked_weight_is_not_read():
 def test_weights_that_are_all_zero_are_refused(weight):
     with pytest.raises(ValueError, match=r"weight.*zero"):
         as_sample_weight(weight, 3)
+
+
+@pytest.mark.parametrize("weight", [np.full(272, 1e308), np.full(272, 5e-324)])
+def test_weights_whose_total_is_no_ordinary_float_are_refused(weight):
+    with pytest.raises(ValueError, match=r"sample_weight adds up to .* divide the weights by the largest"):
+        as_sample_weight(weight, 272)
+
+
+@pytest.mark.parametrize("weight", [np.zeros(272), np.full(272, 1e308), np.full(272, 5e-324)])
+def test_the_weights_of_a_part_of_the_data_may_add_up_to_anything(weight):
+    np.testing.assert_array_equal(as_sample_weight(weight, 272, check_total=False), weight)
 
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import numpy as np
@@ -168,9 +171,11 @@ def test_a_value_out_of_range_is_refused(capsys, option, value, said):
 
 
 def test_a_folder_that_is_not_there_cannot_be_saved_to(capsys, tmp_path):
-    code, _, err = run(capsys, *FIT, "--save", tmp_path / "nowhere" / "fit.emkit")
+    path = tmp_path / "nowhere" / "fit.emkit"
+    code, _, err = run(capsys, *FIT, "--save", path)
     assert code == 2
     assert err.startswith("emkit: ")
+    assert repr(str(path)) in err
     assert err.count("\n") == 1
 
 
@@ -203,14 +208,27 @@ class Broken(TablePoisson):
 
 class Shelf:
     model = TablePoisson()
+
+class Raises(TablePoisson):
+    error = KeyError("rate")
+
+    def __init__(self, *args):
+        raise self.error
+
+class Fails(Raises):
+    error = RuntimeError("two\\nlines")
+
+class Leaves(Raises):
+    error = SystemExit(7)
+
+class Silent(Raises):
+    error = ValueError()
 """
 
 
 @pytest.fixture
 def own_models(tmp_path, monkeypatch):
     """Put a module of the caller's own in the current folder."""
-    import sys  # noqa: PLC0415
-
     (tmp_path / "own_models.py").write_text(OWN_MODELS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -236,3 +254,54 @@ def test_an_address_that_leads_nowhere_is_named(capsys, address):
     err = one_line_error(capsys, "check", address, "london_times_deaths")
     assert address.partition(":")[2] or address in err
     assert any(part in err for part in address.split(":"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Raises", "KeyError: 'rate'"),
+        ("Fails", "RuntimeError: two lines"),
+        ("Leaves", "the model's own code ended the program, with exit code 7"),
+        ("Silent", "ValueError"),
+    ],
+)
+@pytest.mark.usefixtures("own_models")
+def test_whatever_a_model_raises_is_one_line(capsys, name, said):
+    assert said in one_line_error(capsys, "check", f"own_models:{name}", "london_times_deaths")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("raise RuntimeError('boom')", "RuntimeError: boom"),
+        ("def broken(:", "SyntaxError: invalid syntax (bad_model.py, line 1)"),
+        ("import sys; sys.exit(7)", "exit code 7"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_named_with_the_reason(capsys, tmp_path, monkeypatch, text, said):
+    (tmp_path / "bad_model.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    err = one_line_error(capsys, "check", "bad_model:Model", "london_times_deaths")
+    assert "'bad_model' cannot be imported: " in err
+    assert said in err
+
+
+@pytest.mark.parametrize("value", ["1e999", "{[]: 1}", "(" * 5000])
+def test_a_setting_that_makes_no_sense_is_one_line(capsys, value):
+    one_line_error(capsys, *FIT, "--n-components", value)
+
+
+@pytest.mark.parametrize("command", ["models", "--help"])
+def test_a_reader_that_leaves_early_ends_the_program_quietly(command):
+    reader, writer = os.pipe()
+    os.close(reader)
+    code = "import sys, emkit.__main__ as line; line._list_models = lambda options: print('x' * 9) or 0; "
+    code += f"sys.exit(line.main([{command!r}]))"
+    # Buffered, as it is by default: what is printed meets the closed pipe only at the end.
+    environment = os.environ | {"PYTHONUNBUFFERED": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, env=environment, text=True, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")

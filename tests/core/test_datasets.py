@@ -144,6 +144,7 @@ def test_a_byte_order_mark_other_line_ends_and_blank_lines_do_not_matter(tmp_pat
         ("a,b\n", "holds no rows"),
         ("", "holds no rows"),
         ("a\n" + "1" * 200_000, r"line 2: field larger"),
+        ('a,b\n1,2\n3,"4\n', r"line 3: unexpected end of data\. Check the quotes"),
     ],
 )
 def test_a_csv_that_is_no_table_of_numbers_is_refused_with_its_place(tmp_path, text, message):
@@ -198,6 +199,70 @@ def test_a_numpy_file_that_announces_more_than_it_holds_is_refused(tmp_path):
         file.write(bytes(16))
     with pytest.raises(ValueError, match=r"."):
         datasets.read(tmp_path / "table.npy")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((0, 4_000_000_000_000), "it holds no rows of numbers"),
+        ((4_000_000_000_000, 0), "it holds no rows of numbers"),
+        ((10**24, 2), "takes 16000000000000000000000000 bytes, but 16 follow"),
+        ((3,), "takes 24 bytes, but 16 follow: the file is cut or damaged"),
+    ],
+)
+def test_a_numpy_file_is_not_believed_beyond_its_size(tmp_path, shape, message):
+    path = tmp_path / "table.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        file.write(bytes(16))
+    with pytest.raises(ValueError, match=rf"table\.npy: .*{message}"):
+        datasets.read(path)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_numpy_file_of_either_order_is_read(tmp_path, order):
+    array = np.asarray(np.arange(6.0).reshape(3, 2), order=order)
+    np.save(tmp_path / "table.npy", array)
+    assert np.array_equal(datasets.read(tmp_path / "table.npy").values, array)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("table.csv", "größe\n1\n".encode("latin-1")),
+        ("table.npy", b"\x93NUM"),
+        ("table.npy", b"\x93NUMPY\x03\x00\x10\x00\x00\x00"),
+        ("table.npy", b"\x93NUMPY\x01\x00\x10\x00(((((((((((((((("),
+        ("table.parquet", b"PAR1 and nothing else"),
+    ],
+)
+def test_whatever_is_wrong_with_a_file_its_name_is_in_the_message(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}: \S+"):
+        datasets.read(tmp_path / name)
+
+
+def test_text_in_another_encoding_is_to_be_saved_in_utf_8(tmp_path):
+    (tmp_path / "table.csv").write_bytes("größe\n1\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"expected text in UTF-8.* Save the table in UTF-8"):
+        datasets.read(tmp_path / "table.csv")
+
+
+def test_parquet_columns_of_one_name_are_refused(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pyarrow.table([[1.0], [2.0]], names=["a", "a"])
+    parquet.write_table(table, tmp_path / "table.parquet")
+    with pytest.raises(ValueError, match=r"table\.parquet: .*several named 'a'"):
+        datasets.read(tmp_path / "table.parquet")
+
+
+def test_whole_numbers_that_floats_do_not_tell_apart_are_refused_by_column(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"id": [2**53 + 1]}), tmp_path / "table.parquet")
+    with pytest.raises(ValueError, match=r"table\.parquet: column 'id' holds whole numbers beyond 2\*\*53"):
+        datasets.read(tmp_path / "table.parquet")
 
 
 def test_a_parquet_file_becomes_a_table(tmp_path):

@@ -489,6 +489,26 @@ class Falling:
         return statistics + 1
 
 
+def test_a_fit_that_fails_leaves_the_face_as_it_was():
+    @attrs.define(slots=False, eq=False, repr=False)
+    class Fragile(Estimator):
+        def fit(self, X, y=None):
+            with self._all_or_nothing():
+                x = self._check_fit_input(X)
+                self.mean_ = x.mean(axis=0)
+                if len(x) > 2:
+                    raise ArithmeticError
+            return self
+
+    face = Fragile().fit(pd.DataFrame({"a": [1.0, 2.0], "b": [3.0, 4.0]}))
+    before = dict(vars(face))
+    with pytest.raises(ArithmeticError):
+        face.fit(np.ones((3, 4)))
+    assert vars(face) == before
+    with pytest.raises(ArithmeticError):
+        Fragile().fit(np.ones((3, 4)))
+
+
 def test_a_fall_is_one_warning_and_keeps_the_best_point():
     with pytest.warns(LikelihoodDecreasedWarning, match=r"^Toy: .*from 1 to -5") as caught:
         result = fit_with_warnings("Toy", Falling(), None, 0.0, accelerate=None)

@@ -339,6 +339,25 @@ def test_a_folder_that_cannot_be_synchronised_does_not_spoil_a_write(path, monke
     assert storage.read(path) == "new"
 
 
+def test_a_pipe_is_not_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(OSError, match=r"pipe is not a regular file, so it is not replaced"):
+            storage.write(path, a_tree())
+    assert pipe.is_fifo()
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"'.*/nowhere/fit\.emkit'$"):
+        storage.write(tmp_path / "nowhere" / "fit.emkit", a_tree())
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match=r"'.*/file/fit\.emkit'$"):
+        storage.write(tmp_path / "file" / "fit.emkit", a_tree())
+
+
 def test_a_symbolic_link_stays_a_link(old, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(old)

@@ -180,3 +180,64 @@ def test_a_far_row_at_prediction_time_gets_an_answer():
     shares = mixture.predict_proba(far)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert mixture.score_samples(far)[0] == -np.inf
+
+
+@pytest.mark.parametrize("covariance", TYPES)
+@pytest.mark.parametrize("shift", [1e13, 1e14])
+def test_data_so_far_from_zero_that_they_are_rounded_give_the_fit_of_what_is_left(shift, covariance):
+    x = np.random.default_rng(0).normal(scale=3.3, size=(400, 2)) + 20 * (np.arange(400) % 2)[:, None]
+    shifted = x + shift
+    one = emkit.fit(GaussianMixtureModel(2, covariance), shifted, rng=0)
+    two = emkit.fit(GaussianMixtureModel(2, covariance), shifted - shift, rng=0)
+    assert one.status is Status.CONVERGED
+    np.testing.assert_allclose(one.params.scale, two.params.scale, rtol=1e-10)
+    np.testing.assert_allclose(np.sort(one.params.means - shift, axis=0), np.sort(two.params.means, axis=0), atol=0.1)
+    assert one.log_likelihood == pytest.approx(two.log_likelihood, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("constant", "scale"), [(0.0, 1.0), (7.0, 7.0), (-1e-90, 1e-90), (1e-120, 1.0), (1e150, 1.0), (0.1 + 0.2, 0.3)]
+)
+def test_a_constant_column_has_its_own_size_as_scale_or_one(constant, scale):
+    column = np.full(272, constant)
+    # One unit in the last place is no variation.
+    column[0] = np.nextafter(constant, 0) if constant == 0.1 + 0.2 else constant
+    params = GaussianMixtureModel(2).initialize(np.column_stack([FAITHFUL, column]), np.random.default_rng(0))
+    assert params.scale[2] == pytest.approx(scale, rel=1e-12)
+    assert params.location[2] == pytest.approx(constant, rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("covariance", TYPES)
+@pytest.mark.parametrize("factor", [1e200, 1e-300])
+def test_the_column_that_leaves_the_range_is_named_whatever_the_structure(covariance, factor):
+    extreme = FAITHFUL[:, ::-1] * ([factor, factor] if factor < 1 else [1.0, factor])
+    with pytest.raises(ValueError, match=f"Column {int(factor > 1)} has a standard deviation of"):
+        emkit.fit(GaussianMixtureModel(2, covariance), extreme, rng=0)
+
+
+def test_values_at_both_ends_of_the_range_are_refused_without_a_warning():
+    with pytest.raises(ValueError, match=r"Column 0 has a standard deviation of 1e\+308"):
+        emkit.fit(GaussianMixtureModel(2), np.array([[1e308], [-1e308]] * 10), rng=0)
+
+
+@pytest.mark.parametrize("weight", [1e306, 1e305, 5e-324])
+def test_a_score_does_not_depend_on_the_size_of_the_weights(weight):
+    mixture = GaussianMixture(2, random_state=0).fit(FAITHFUL)
+    score = mixture.score(FAITHFUL, sample_weight=np.full(272, weight))
+    assert score == pytest.approx(mixture.score(FAITHFUL), rel=1e-12)
+    with pytest.raises(ValueError, match=r"weight.*zero"):
+        mixture.score(FAITHFUL, sample_weight=np.zeros(272))
+
+
+@pytest.mark.parametrize("weight", [1e297, 1e-297])
+def test_large_and_small_weights_give_the_same_fit(weight):
+    result = emkit.fit(GaussianMixtureModel(2), (FAITHFUL, np.full(272, weight)), rng=0, tol=1e-6 * weight)
+    np.testing.assert_allclose(
+        result.params.means, emkit.fit(GaussianMixtureModel(2), FAITHFUL, rng=0).params.means, rtol=1e-3
+    )
+
+
+@pytest.mark.parametrize("weight", [1e308, 5e305, 5e-324])
+def test_weights_whose_total_is_no_float_are_refused(weight):
+    with pytest.raises(ValueError, match="sample_weight adds up to"):
+        GaussianMixture(2).fit(FAITHFUL, sample_weight=np.full(272, weight))

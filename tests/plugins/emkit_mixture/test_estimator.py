@@ -117,7 +117,7 @@ def test_given_starting_values_are_where_the_fit_starts(covariance_type):
 
 
 def test_starting_values_of_the_wrong_shape_are_named():
-    with pytest.raises(ValueError, match=r"means must have shape \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"means_init must have shape \(2, 2\).*found shape \(3, 2\)"):
         GaussianMixture(2, means_init=np.zeros((3, 2))).fit(FAITHFUL)
 
 
@@ -218,3 +218,31 @@ def test_the_model_names_its_face():
 def test_verbose_shows_progress(capsys):
     GaussianMixture(2, random_state=0, verbose=1).fit(FAITHFUL)
     assert "objective" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("covariance_type", TYPES)
+def test_a_warm_start_on_data_in_other_units_is_no_worse_than_a_cold_one(covariance_type):
+    settings = {"n_components": 3, "covariance_type": covariance_type, "random_state": 0}
+    mixture = GaussianMixture(**settings, warm_start=True).fit(FAITHFUL)
+    for factor in (1e8, 1e-8):
+        mixture.fit(FAITHFUL * factor)
+        cold = GaussianMixture(**settings).fit(FAITHFUL * factor)
+        assert mixture.result_.log_likelihood > cold.result_.log_likelihood - 1e-3
+        np.testing.assert_array_equal(mixture.result_.params.scale, cold.result_.params.scale)
+        assert mixture.weights_.min() > 0.01
+
+
+def test_a_warm_start_on_similar_data_goes_on_from_how_the_last_fit_divides_them():
+    mixture = GaussianMixture(3, warm_start=True, random_state=0).fit(FAITHFUL[::2])
+    labels = mixture.predict(FAITHFUL[1::2])
+    mixture.fit(FAITHFUL[1::2])
+    assert adjusted_rand_score(labels, mixture.predict(FAITHFUL[1::2])) > 0.8
+    assert mixture.result_.params.scale[0] == pytest.approx(FAITHFUL[1::2, 0].std(), rel=1e-12)
+
+
+def test_a_fit_that_fails_leaves_the_last_one():
+    mixture = GaussianMixture(2, random_state=0).fit(pd.DataFrame(FAITHFUL, columns=["a", "b"]))
+    with pytest.raises(ValueError, match="standard deviation"):
+        mixture.fit(np.tile(FAITHFUL, 2) * 1e200)
+    assert mixture.n_features_in_ == 2
+    assert mixture.predict(pd.DataFrame(FAITHFUL, columns=["a", "b"])).shape == (272,)
