@@ -141,7 +141,8 @@ def compare(case: Case, repeats: int) -> tuple[str, bool]:
     memory = [peak_share(function, problem.x.nbytes) for function in (problem.ours, problem.peers)]
     ratio = two / one
     wanted = f"{case.wanted:.1f}" if case.wanted else ""
-    row = f"| {case.name} | {two * 1e3:.1f} | {one * 1e3:.1f} | **{ratio:.1f}** | {wanted} | {memory[1]:.0%} | {memory[0]:.1%} |"
+    times, shares = (f"{two * 1e3:.1f} | {one * 1e3:.1f}", f"{memory[1]:.0%} | {memory[0]:.1%}")
+    row = f"| {case.name} | {times} | **{ratio:.1f}** | {wanted} | {shares} |"
     return row, case.wanted is None or ratio >= case.wanted
 
 

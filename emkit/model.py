@@ -185,8 +185,9 @@ def as_e_step(model: object, answer: Any) -> EStep[Any]:
 def as_number(value: Any, source: str) -> float:
     """Return a log-likelihood, a log-prior or a count as a float, or say whose answer is none."""
     try:
-        is_real = np.ndim(value) == 0 and not isinstance(value, str | bool | complex)
-        return float(value) if is_real else float("not a number")
+        if np.ndim(value) == 0 and not isinstance(value, str | bool):
+            return float(value)
     except (TypeError, ValueError):
-        msg = f"{source} must give a real number here; it gave {value!r}. An EStep is (statistics, log_likelihood)."
-        raise TypeError(msg) from None
+        pass
+    msg = f"{source} must give a real number here; it gave {value!r}. An EStep is (statistics, log_likelihood)."
+    raise TypeError(msg)
