@@ -14,67 +14,22 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from emkit import tree
-from emkit.acceleration import Acceleration, Accelerator
-from emkit.convergence import Step, Tolerance, is_fall, rounding_floor
+from emkit.acceleration import Acceleration
+from emkit.convergence import Step, is_fall
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
 from emkit.model import as_number, offers
+from emkit.point import RECOVERABLE, REFUSALS, Point, Settings, Stop, describe_fall
 from emkit.result import Iterate, Status
 from emkit.space.coordinates import Coordinates, Guard
 
 Array = NDArray[np.float64]
 #: How often a proposal is halved towards the EM iterate to become feasible before the plain step is taken.
 MAX_HALVINGS = 30
-
-
-#: How a model may refuse a point that no EM step would have visited. Anything else is a mistake in the model's code.
-REFUSALS = (ArithmeticError, ValueError, RuntimeWarning)
-#: Endings that a point reached by acceleration can be blamed for.
-RECOVERABLE = (Status.DECREASED, Status.NONFINITE, Status.DEGENERATE)
-
-
-class Stop(Exception):  # noqa: N818 - not an error: how the loop is left from any depth
-    """Ends a climb."""
-
-    def __init__(self, status: Status, detail: str = "") -> None:
-        super().__init__(status)
-        self.status = status
-        self.message = f"{status.value} {detail}".strip()
-
-
-@attrs.frozen(eq=False)
-class Settings:
-    """What the caller of a fit chose."""
-
-    tolerance: Tolerance
-    accelerator: Accelerator | None
-    max_iter: int
-    deadline: float
-    check_fall: bool
-    return_on_interrupt: bool
-    began: float
-
-
-@attrs.frozen(eq=False)
-class Point:
-    """Params and what the E-step at them gave."""
-
-    params: Any
-    statistics: Any
-    log_likelihood: float
-    objective: float
-    n_observations: float | None
-    rounding: float = 0.0
-
-    @property
-    def floor(self) -> float:
-        """Rounding of the objective."""
-        return max(rounding_floor(self.objective, self.n_observations), self.rounding)
 
 
 class Climb:
@@ -284,7 +239,7 @@ class Climb:
     def _require_no_fall(self, before: Point, after: Point) -> None:
         floor = max(before.floor, after.floor)
         if self._settings.check_fall and is_fall(before.objective, after.objective, floor):
-            raise Stop(Status.DECREASED, _describe_fall(before, after, len(self.accepted)))
+            raise Stop(Status.DECREASED, describe_fall(before, after, len(self.accepted)))
 
     def _retreat(self) -> None:
         """Go back to where the last acceleration started, and take the plain step from there.
@@ -333,12 +288,3 @@ class Climb:
         if not np.isfinite(point.objective):
             detail = f"The objective is {point.objective} at E-step {self.n_e_steps}."
             raise Stop(Status.NONFINITE, detail)
-
-
-def _describe_fall(before: Point, after: Point, iteration: int) -> str:
-    return (
-        f"At step {iteration} it went from {before.objective:.12g} to {after.objective:.12g}, "
-        f"by {before.objective - after.objective:.3g} nats. Usual causes: m_step does not maximise what e_step "
-        "expects; a prior or a weight is missing from log_likelihood or log_prior; e_step and m_step treat the data "
-        "differently. For a model that may fall by design set `monotone = False`, or pass on_decrease='ignore'."
-    )

@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from emkit.acceleration import Accelerator, as_accelerator
-from emkit.climb import Climb, Settings
+from emkit.climb import Climb
 from emkit.convergence import Tolerance, as_tolerance, rounding_floor
 from emkit.engines import Engine, Workload
 from emkit.errors import LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
 from emkit.model import SupportsEM, check_is_model, offers, require
+from emkit.point import Settings
 from emkit.progress import Reporter, reporter
 from emkit.restarts import Outcome, RandomSource, outcome_of, result_of, run_starts, streams
 from emkit.result import EMResult, Iterate, Status

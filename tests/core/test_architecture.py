@@ -33,7 +33,8 @@ ALLOWED = {
     "result": {"information", "model", "plot", "registry", "space", "storage", "tree"},
     "restarts": {"climb", "engines", "errors", "model", "result", "space"},
     "progress": {"result"},
-    "climb": {"acceleration", "convergence", "engines", "errors", "model", "result", "space", "tree"},
+    "point": {"acceleration", "convergence", "result"},
+    "climb": {"point", "acceleration", "convergence", "engines", "errors", "model", "result", "space", "tree"},
     "driver": {
         "acceleration",
         "climb",
@@ -41,6 +42,7 @@ ALLOWED = {
         "engines",
         "errors",
         "model",
+        "point",
         "progress",
         "restarts",
         "result",
