@@ -9,8 +9,11 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
+
+import attrs
 
 from emkit import datasets
 from emkit.driver import fit
@@ -74,18 +77,20 @@ def _model_of(arguments: Sequence[str]) -> Any:
     """Return the model, or its class, of ``emkit fit MODEL ...`` and ``emkit check ...``: settings become options."""
     if len(arguments) < 2 or arguments[0] not in ("fit", "check") or arguments[1].startswith("-"):
         return None
-    return load_model(arguments[1]) if arguments[0] == "fit" else _imported(arguments[1])
+    is_name = arguments[0] == "fit" and ":" not in arguments[1]
+    return load_model(arguments[1]) if is_name else _imported(arguments[1])
 
 
 def _parser(model: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emkit", description="Latent-variable models fitted by EM.")
+    parser.add_argument("--version", action="version", version=f"emkit {version('emkit')}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     models = commands.add_parser("models", help="list the models that installed packages register")
     models.set_defaults(run=_list_models)
 
     fitting = commands.add_parser("fit", help="fit a model to data and report; its settings are options too")
-    fitting.add_argument("model", help="a name that `emkit models` lists; name it first, then --help")
+    fitting.add_argument("model", help="a name that `emkit models` lists, or MODULE:OBJECT; give it first")
     fitting.add_argument("data", help=_DATA_HELP)
     fitting.add_argument("--columns", help="names or numbers of the columns to use, separated by commas")
     fitting.add_argument("--tol", type=float, default=1e-6, help="gain in nats left at convergence (%(default)s)")
@@ -100,6 +105,7 @@ def _parser(model: Any) -> argparse.ArgumentParser:
     checking = commands.add_parser("check", help="hold a model of your own to the laws")
     checking.add_argument("object", metavar="MODULE:OBJECT", help="a model or its class, or a registered name")
     checking.add_argument("data", help=_DATA_HELP)
+    checking.add_argument("--columns", help="names or numbers of the columns to use, separated by commas")
     checking.set_defaults(run=_check, chosen=model)
 
     if isinstance(model, type):
@@ -120,13 +126,21 @@ def _add_settings(parser: argparse.ArgumentParser, model: type) -> None:
     group = parser.add_argument_group(f"settings of {model.__name__}")
     for option, parameter in _settings(model).items():
         is_required = parameter.default is parameter.empty
-        default = "required" if is_required else f"default: {parameter.default!r}"
+        default = "required" if is_required else f"default: {_default(model, parameter)!r}"
         # A setting named like an option of `fit` itself is still there, under a longer name.
         free = f"--model{option.removeprefix('-')}" if option in taken else option
         group.add_argument(
             free, dest=f"setting_{parameter.name}", type=_value, default=argparse.SUPPRESS, required=is_required,
             help=default.replace("%", "%%"), metavar="VALUE",
         )  # fmt: skip
+
+
+def _default(model: type, parameter: inspect.Parameter) -> Any:
+    """Return a default value; those that attrs makes anew for each object do not stand in the signature."""
+    if parameter.default is not attrs.NOTHING:
+        return parameter.default
+    made = next(field.default for field in attrs.fields(model) if parameter.name in (field.name, field.alias))
+    return made.factory() if isinstance(made, attrs.Factory) and not made.takes_self else made  # type: ignore[arg-type]
 
 
 def _value(text: str) -> Any:
@@ -203,7 +217,8 @@ def _write(result: EMResult[Any], values: Any, columns: Sequence[str], options: 
 
 
 def _check(options: argparse.Namespace) -> int:
-    report = survey(_with_settings(options), datasets.read(options.data).values)
+    values, _ = _select(datasets.read(options.data), options.columns)
+    report = survey(_with_settings(options), values)
     print(report)
     return 1 if report.broken else 0
 

@@ -25,6 +25,7 @@ from emkit.errors import DegenerateError
 from emkit.model import as_number, offers
 from emkit.point import RECOVERABLE, REFUSALS, Point, Settings, Stop, describe_fall
 from emkit.result import Iterate, Status
+from emkit.space.assignment import outside
 from emkit.space.coordinates import Coordinates, Guard
 
 Array = NDArray[np.float64]
@@ -189,7 +190,7 @@ class Climb:
             gain=self._gain,
         )
         if self._monitor.update(step):
-            raise Stop(Status.CONVERGED)
+            raise Stop(Status.CONVERGED, self._settings.tolerance.describe())
         if self._monitor.is_stalled:
             raise Stop(Status.STALLED)
 
@@ -287,4 +288,4 @@ class Climb:
     def _require_finite(self, point: Point) -> None:
         if not np.isfinite(point.objective):
             detail = f"The objective is {point.objective} at E-step {self.n_e_steps}."
-            raise Stop(Status.NONFINITE, detail)
+            raise Stop(Status.NONFINITE, f"{detail} {outside(self.model, point.params)}".rstrip())

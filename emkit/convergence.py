@@ -83,7 +83,8 @@ class Monitor(ABC):
     Attributes
     ----------
     rate : float
-        Estimated rate of EM; NaN while unknown.
+        Largest of the last ratios of two plain steps, which near an optimum approach the rate of EM; NaN while
+        unknown.
     gap : float
         Estimated gain that remains, in nats; infinite while unknown.
     is_stalled : bool
@@ -116,8 +117,13 @@ class Monitor(ABC):
             self._at_floor = 0
             self.gap = float("inf")
             return
-        self._rates.append(step.scaled / length if length else float("inf") if step.scaled else 0.0)
-        self.rate = max(self._rates)
+        ratio = step.scaled / length if length else float("inf") if step.scaled else 0.0
+        if ratio < 1:
+            self._rates.append(ratio)
+        # A step longer than the one before says that this is no time to stop, and no more: right after an acceleration
+        # it may be the mixture of modes that changes.
+        self.rate = max(self._rates, default=ratio)
+        bound = max(ratio, self.rate)
         self._at_floor = self._at_floor + 1 if gain <= step.floor else 0
         if gain > CLEAR * step.floor:
             self._clear = (gain, length)
@@ -126,7 +132,7 @@ class Monitor(ABC):
             # one tells what this step gained.
             gain = self._clear[0] * (length / self._clear[1]) ** 2
         gain = max(gain, 0.0)
-        self.gap = gain * self.rate**2 / (1 - self.rate**2) if self.rate < 1 else float("inf")
+        self.gap = gain * bound**2 / (1 - bound**2) if bound < 1 else float("inf")
 
     @abstractmethod
     def _decide(self, step: Step) -> bool:
@@ -139,6 +145,10 @@ class Tolerance(ABC):
     @abstractmethod
     def begin(self) -> Monitor:
         """Return a monitor for one run."""
+
+    def describe(self) -> str:
+        """Return the sentence that tells people which rule was met."""
+        return f"{self!r} is met."
 
 
 @attrs.frozen
@@ -160,6 +170,10 @@ class GainTolerance(Tolerance):
     def begin(self) -> Monitor:
         """Return a monitor for one run."""
         return _GainMonitor(self)
+
+    def describe(self) -> str:
+        """Return the sentence that tells people which rule was met."""
+        return f"At most {self.nats:g} nats remain to be gained."
 
 
 class _GainMonitor(Monitor):
@@ -199,6 +213,10 @@ class StepTolerance(Tolerance):
         """Return a monitor for one run."""
         return _StepMonitor(self.length)
 
+    def describe(self) -> str:
+        """Return the sentence that tells people which rule was met."""
+        return f"One EM step is at most {self.length:g} long."
+
 
 class _StepMonitor(Monitor):
     def __init__(self, length: float) -> None:
@@ -222,6 +240,10 @@ class Standstill(Tolerance):
     def begin(self) -> Monitor:
         """Return a monitor for one run."""
         return _StandstillMonitor(self.patience)
+
+    def describe(self) -> str:
+        """Return the sentence that tells people which rule was met."""
+        return "The params no longer move."
 
 
 class _StandstillMonitor(Monitor):

@@ -12,11 +12,11 @@ from numpy.random import Generator, SeedSequence
 
 from emkit.climb import Climb
 from emkit.engines import Workload
-from emkit.errors import FitFailedError, InvalidParamsError
+from emkit.errors import FitFailedError
 from emkit.model import offers
 from emkit.result import EMResult, Start, Status
 from emkit.space import spaces_of
-from emkit.space.assignment import Spaces, boundary_notes, check_params, infer_spaces, n_free, rests_on_floor
+from emkit.space.assignment import Spaces, boundary_notes, infer_spaces, n_free, outside, rests_on_floor
 
 #: What a fit takes as ``rng``.
 RandomSource: TypeAlias = int | Generator | SeedSequence | None
@@ -110,7 +110,8 @@ def result_of(model: Any, outcomes: list[Outcome], workload: Workload, elapsed: 
     climb: Climb = best_of(outcomes).run
     point = climb.end
     spaces = _final_spaces(model, point.params, workload, climb.status)
-    notes = _outside(model, point.params) or boundary_notes(spaces, point.params)
+    wrong = outside(model, point.params)
+    notes = (wrong,) if wrong else boundary_notes(spaces, point.params)
     if offers(model, "notes"):
         notes = (*notes, *(model.notes(point.params) or ()))
     history = np.array(climb.accepted or [(point.log_likelihood, point.objective)])
@@ -134,15 +135,6 @@ def result_of(model: Any, outcomes: list[Outcome], workload: Workload, elapsed: 
         starts=tuple(outcome.start for outcome in outcomes),
         elapsed=elapsed,
     )
-
-
-def _outside(model: Any, params: Any) -> tuple[str, ...]:
-    """Return what is wrong with params that an M-step has left outside their space."""
-    try:
-        check_params(model, params)
-    except InvalidParamsError as error:
-        return (f"The params have left their space: {str(error).partition('. Give')[0]}.",)
-    return ()
 
 
 def _final_spaces(model: Any, params: Any, workload: Workload, status: Status) -> Spaces:

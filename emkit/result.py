@@ -18,10 +18,14 @@ Params = TypeVar("Params")
 Array = NDArray[np.float64]
 
 
+#: A gap below this is not worth its digits.
+NEGLIGIBLE_GAP = 1e-12
+
+
 class Status(enum.Enum):
     """Why a fit ended; the value is the sentence shown to people."""
 
-    CONVERGED = "Converged: what remains to be gained is within the tolerance."
+    CONVERGED = "Converged."
     MAX_ITER = "Not converged: the number of E-steps reached max_iter. Raise max_iter, or accept the gap."
     MAX_TIME = "Not converged: the time reached max_time."
     STALLED = "Not converged: the objective no longer rises but the params still move; they are not determined."
@@ -204,7 +208,7 @@ class EMResult(Generic[Params]):
         rows += [("AIC", f"{self.aic:.4f}"), ("status", self.message)]
         rows.append(("work", self._describe_work()))
         if np.isfinite(self.rate):
-            rows.append(("EM rate", f"about {self.rate:.4f}, estimated gap {self.gap:.2g} nats"))
+            rows.append(("EM rate", f"about {self.rate:.4f}, estimated gap {_describe_gap(self.gap)}"))
         if len(self.starts) > 1:
             rows.append(("starts", self._describe_starts()))
         rows += [("note", note) for note in self.notes]
@@ -236,6 +240,12 @@ class EMResult(Generic[Params]):
         fields = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
         fields["model_name"] = registry.model_name(type(self.model))
         storage.write(path, fields)
+
+
+def _describe_gap(gap: float) -> str:
+    if not np.isfinite(gap):
+        return "unknown"
+    return f"{gap:.1g} nats" if gap > NEGLIGIBLE_GAP else f"below {NEGLIGIBLE_GAP:g} nats"
 
 
 def _describe_model(model: Any) -> str:

@@ -32,16 +32,22 @@ def commands() -> list[str]:
 
 
 def lasting(text: str) -> tuple[list[str], list[str]]:
-    """Return the words and the numbers of a print, without the lines that differ between machines."""
+    """Return the words of a print, and its numbers but those that differ between machines."""
+    words = [" ".join(NUMBER.sub("#", line).split()) for line in text.splitlines()]
     lines = [line for line in text.splitlines() if not VARIES.search(line)]
-    words = [" ".join(NUMBER.sub("#", line).split()) for line in lines]
     return [line for line in words if line], NUMBER.findall("\n".join(lines))
+
+
+def e_steps(text: str) -> list[int]:
+    """Return every count of E-steps in a print."""
+    return [int(count) for count in re.findall(r"(\d+) E-steps", text)]
 
 
 def assert_prints(printed: str, shown: str) -> None:
     words, numbers = lasting(printed)
     shown_words, shown_numbers = lasting(shown)
     assert words == shown_words
+    assert e_steps(printed) == pytest.approx(e_steps(shown), rel=0.25)
     for number, expected in zip(numbers, shown_numbers, strict=True):
         # A fit ends within its tolerance of the optimum, and a last digit may be rounded either way.
         last_digit = 10.0 ** -len(expected.partition(".")[2]) if "." in expected else 0.0

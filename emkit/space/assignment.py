@@ -132,6 +132,15 @@ def check_params(model: object, params: object) -> None:
         space.check(value, name)
 
 
+def outside(model: object, params: object) -> str:
+    """Return what is wrong with params that an M-step has left outside their space; empty where nothing is."""
+    try:
+        check_params(model, params)
+    except InvalidParamsError as error:
+        return f"The params have left their space: {str(error).partition('. Give')[0]}."
+    return ""
+
+
 def boundary_notes(spaces: Spaces, params: object) -> tuple[str, ...]:
     """Return a sentence for every field that lies on the edge of its space."""
     notes = [space.describe_bound(value, name) for name, space, value in _each(spaces, params)]

@@ -28,7 +28,10 @@ class Report:
     def __str__(self) -> str:
         lines = [f"kept     {_sentence(name)}" for name in self.kept]
         lines += [f"n/a      {_sentence(name)}" for name in self.not_applicable]
-        lines += [f"BROKEN   {_sentence(name)}: {why}" for name, why in self.broken.items()]
+        told: set[str] = set()
+        for name, why in self.broken.items():
+            lines.append(f"BROKEN   {_sentence(name)}: {'the same' if why in told else why}")
+            told.add(why)
         return "\n".join(lines)
 
 

@@ -171,14 +171,23 @@ class GaussianMixture(Estimator):
         counted = weights > 0
         return float(density[counted] @ weights[counted] / weights.sum())
 
-    def aic(self, X: Any) -> float:
-        """Return Akaike's criterion on ``X``; smaller is better."""
-        return float(-2 * self.score_samples(X).sum() + 2 * self.result_.n_parameters)
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Return Akaike's criterion on ``X``; smaller is better. After a weighted fit give the weights here too."""
+        total, _ = self._log_likelihood(X, sample_weight)
+        return -2 * total + 2 * self.result_.n_parameters
 
-    def bic(self, X: Any) -> float:
-        """Return Schwarz's criterion on ``X``; smaller is better."""
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Return Schwarz's criterion on ``X``; smaller is better. After a weighted fit give the weights here too."""
+        total, n_observations = self._log_likelihood(X, sample_weight)
+        return -2 * total + self.result_.n_parameters * float(np.log(n_observations))
+
+    def _log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
+        """Return the log-likelihood summed over rows, and how many rows that are."""
         density = self.score_samples(X)
-        return float(-2 * density.sum() + self.result_.n_parameters * np.log(len(density)))
+        weights = as_sample_weight(sample_weight, len(density))
+        if weights is None:
+            return float(density.sum()), float(len(density))
+        return float(density[weights > 0] @ weights[weights > 0]), float(weights.sum())
 
     def sample(self, n_samples: int = 1) -> tuple[Array, NDArray[np.int_]]:
         """Return rows drawn from the fitted mixture and the component of each, grouped by component."""
@@ -230,7 +239,7 @@ class GaussianMixture(Estimator):
 
 GaussianMixtureModel.face = GaussianMixture
 
-_NAN_HINT = "emkit_mvn.NormalImputer accepts NaN"
+_NAN_HINT = "drop those rows or fill them in first (emkit_mvn.NormalImputer accepts NaN)"
 
 #: What the face calls the fields of `StartingValues`.
 _START_NAMES = {

@@ -30,7 +30,7 @@ Array = NDArray[np.float64]
 
 
 def _checked_rows(x: Any) -> Array:
-    return as_matrix(x, nan_hint="emkit_mvn.NormalImputer accepts NaN")
+    return as_matrix(x, nan_hint="drop those rows or fill them in first (emkit_mvn.NormalImputer accepts NaN)")
 
 
 @attrs.frozen(eq=False)

@@ -97,7 +97,7 @@ def test_a_fit_that_converges_says_so():
     result = emkit.fit(Uncut(), DEATHS, SLOW_START)
     assert result.status is Status.CONVERGED
     assert result.converged
-    assert result.message == Status.CONVERGED.value
+    assert result.message == "Converged. At most 1e-06 nats remain to be gained."
     assert_sound(result)
 
 

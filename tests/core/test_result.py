@@ -86,7 +86,7 @@ def test_the_summary_reports_the_fit_and_the_estimates(result):
     assert rows["observations"] == "1096"
     assert rows["BIC"] == f"{result.bic:.4f}"
     assert rows["AIC"] == f"{result.aic:.4f}"
-    assert rows["status"] == Status.CONVERGED.value
+    assert rows["status"] == "Converged. At most 1e-06 nats remain to be gained."
     assert rows["work"].startswith(f"{result.n_e_steps} E-steps, {result.n_iter} accepted steps")
     assert rows["EM rate"].startswith(f"about {result.rate:.4f}, estimated gap")
     assert not {"objective", "starts", "note"} & set(rows)

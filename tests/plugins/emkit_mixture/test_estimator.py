@@ -140,6 +140,8 @@ def test_integer_weights_repeat_rows(covariance_type):
     assert one.score(FAITHFUL, sample_weight=weights) == pytest.approx(two.score(repeated), rel=1e-10)
     assert one.result_.n_observations == len(repeated)
     assert one.result_.bic == pytest.approx(two.result_.bic, rel=1e-9)
+    assert one.bic(FAITHFUL, sample_weight=weights) == pytest.approx(two.bic(repeated), rel=1e-9)
+    assert one.aic(FAITHFUL, sample_weight=weights) == pytest.approx(two.aic(repeated), rel=1e-9)
 
 
 def test_rows_of_weight_zero_do_nothing_even_if_they_are_absurd():
