@@ -9,13 +9,12 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
 
-from emkit import datasets
+from emkit import __version__, datasets
 from emkit.driver import fit
 from emkit.errors import EmkitError, UnknownModelError
 from emkit.registry import available_models, load_model
@@ -83,7 +82,7 @@ def _model_of(arguments: Sequence[str]) -> Any:
 
 def _parser(model: Any) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emkit", description="Latent-variable models fitted by EM.")
-    parser.add_argument("--version", action="version", version=f"emkit {version('emkit')}")
+    parser.add_argument("--version", action="version", version=f"emkit {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     models = commands.add_parser("models", help="list the models that installed packages register")
