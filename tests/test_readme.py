@@ -61,7 +61,6 @@ def test_the_readme_opens_with_exactly_two_commands_of_one_line():
 
 
 def test_the_first_command_prints_the_report_that_is_shown(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     _, _, emkit_command = commands()[0].partition("&& emkit ")
     shown = next(text for language, text in blocks() if language == "text")
@@ -71,7 +70,6 @@ def test_the_first_command_prints_the_report_that_is_shown(tmp_path, monkeypatch
 
 
 def test_the_python_blocks_run_in_order_and_print_what_is_shown(tmp_path, monkeypatch):
-    pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     module = ModuleType("readme")
     monkeypatch.setitem(sys.modules, "readme", module)

@@ -3,7 +3,9 @@ import sys
 from importlib import resources
 
 import numpy as np
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from emkit import datasets
 
@@ -249,8 +251,6 @@ def test_text_in_another_encoding_is_to_be_saved_in_utf_8(tmp_path):
 
 
 def test_parquet_columns_of_one_name_are_refused(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table([[1.0], [2.0]], names=["a", "a"])
     parquet.write_table(table, tmp_path / "table.parquet")
     with pytest.raises(ValueError, match=r"table\.parquet: .*several named 'a'"):
@@ -258,16 +258,12 @@ def test_parquet_columns_of_one_name_are_refused(tmp_path):
 
 
 def test_whole_numbers_that_floats_do_not_tell_apart_are_refused_by_column(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     parquet.write_table(pyarrow.table({"id": [2**53 + 1]}), tmp_path / "table.parquet")
     with pytest.raises(ValueError, match=r"table\.parquet: column 'id' holds whole numbers beyond 2\*\*53"):
         datasets.read(tmp_path / "table.parquet")
 
 
 def test_a_parquet_file_becomes_a_table(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     columns = {"a": [1, None, 3], "b": [0.5, 1.5, None], "c": [True, False, None]}
     parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
     data = datasets.read(tmp_path / "table.parquet")
@@ -277,8 +273,6 @@ def test_a_parquet_file_becomes_a_table(tmp_path):
 
 
 def test_a_parquet_column_that_is_not_numeric_is_refused_by_name(tmp_path):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
     table = pyarrow.table({"a": [1], "species": ["setosa"]})
     parquet.write_table(table, tmp_path / "table.parquet")
     with pytest.raises(ValueError, match="column 'species', found values of type string"):
