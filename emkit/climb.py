@@ -103,9 +103,10 @@ class Climb:
             try:
                 self._step()
             except (Stop, *REFUSALS) as error:
-                if self._anchor is None or (isinstance(error, Stop) and error.status not in RECOVERABLE):
+                anchor, self._anchor = self._anchor, None
+                if anchor is None or (isinstance(error, Stop) and error.status not in RECOVERABLE):
                     raise
-                self._retreat()
+                self._retreat(*anchor)
 
     def _step(self) -> None:
         """Go from the current point to the next accepted one."""
@@ -242,13 +243,11 @@ class Climb:
         if self._settings.check_fall and is_fall(before.objective, after.objective, floor):
             raise Stop(Status.DECREASED, describe_fall(before, after, len(self.accepted)))
 
-    def _retreat(self) -> None:
-        """Go back to where the last acceleration started, and take the plain step from there.
+    def _retreat(self, before: Point, image: Any) -> None:
+        """Go back to the point where the last acceleration started, and take the plain step to its image.
 
         An accelerated point can pass the gate and still be one from which the model cannot go on.
         """
-        before, image = self._anchor or (self._current, self._image)
-        self._anchor = None
         self.accepted.pop()
         self.best = self._current = before
         self._judge(accepted=False)

@@ -125,6 +125,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("n_parameters", "n_parameters(params) -> int", "the count, where constraints do not factor by field"),
     Capability("notes", "notes(params) -> sequence of str", "sentences for result.notes: an empty component"),
     Capability("plot", "plot(params, data, ax, columns)", "a picture of the fit over the data"),
+    Capability("face", "face: type", "the class that shows the model as scikit-learn estimators look"),
     Capability("monotone", "monotone: bool", "False: the objective may fall (stochastic variants)"),
     Capability("objective_name", "objective_name: str", "what log_likelihood is, if not that"),
 )

@@ -169,7 +169,7 @@ class GaussianMixture(Estimator):
         # In units of the largest, a sum or a product leaves the range of floats no more.
         weights = as_sample_weight(weights / (weights.max() or 1.0), len(density))
         counted = weights > 0
-        return float(density[counted] @ weights[counted] / weights.sum())
+        return float(np.average(density[counted], weights=weights[counted]))
 
     def aic(self, X: Any, sample_weight: Any = None) -> float:
         """Return Akaike's criterion on ``X``; smaller is better. After a weighted fit give the weights here too."""

@@ -41,7 +41,8 @@ class WeightedRows:
     weights: Any = None
 
     def __attrs_post_init__(self) -> None:
-        # Of a part of the data all weights may be zero; `initialize` sees all of the data and checks their total.
+        # Weights must match the rows, which a converter sees only in a form that type checkers do not know. Of a part
+        # of the data all of them may be zero; `initialize` sees all of the data and checks their total.
         object.__setattr__(self, "weights", as_sample_weight(self.weights, len(self.x), check_total=False))
 
 
@@ -109,6 +110,9 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
             raise ValueError(msg)
         units = location, scale = self._units(rows)
         given = self.start.given()
+        if "weights" in given:
+            # People type 0.333333; the space of proportions is stricter than what was accepted from them.
+            given["weights"] = given["weights"] / given["weights"].sum()
         if len(given) == 3:
             params = GaussianMixtureParams(**given, location=location, scale=scale)
         else:
@@ -202,10 +206,9 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
         """Draw the components over the data: densities over a histogram, or ellipses over the first two columns."""
         covariances = self.covariance.to_full(params.covariances, *params.means.shape)
         plot_mixture(params.weights, params.means, covariances, self.prepare(data).x, ax)
-        for name, label in zip(
-            columns, (ax.set_xlabel, ax.set_ylabel) if len(columns) > 1 else (ax.set_xlabel,), strict=False
-        ):
-            label(name)
+        axis_labels = (ax.set_xlabel, ax.set_ylabel)[: params.means.shape[1]]
+        for set_label, name in zip(axis_labels, columns, strict=False):
+            set_label(name)
         return ax
 
     def _gaussians(self, params: GaussianMixtureParams, x: Array | None = None) -> Gaussians:

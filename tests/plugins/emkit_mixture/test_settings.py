@@ -158,3 +158,8 @@ def test_starting_values_keep_what_they_were_made_of():
     start = StartingValues(weights=weights)
     weights[0] = 9.0
     assert start.weights.tolist() == [0.5, 0.5]
+
+
+def test_weights_rounded_by_hand_are_taken_as_proportions():
+    mixture = GaussianMixture(3, weights_init=[0.333333, 0.333333, 0.333334 + 4e-7], random_state=0).fit(FAITHFUL)
+    assert mixture.weights_.sum() == pytest.approx(1.0, abs=1e-14)
