@@ -23,10 +23,11 @@ from emkit.convergence import Step, is_fall
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
 from emkit.model import as_number, offers
-from emkit.point import RECOVERABLE, REFUSALS, Point, Settings, Stop, describe_fall
+from emkit.point import RECOVERABLE, REFUSALS, Ending, Point, Settings, Stop, describe_fall
 from emkit.result import Iterate, Status
 from emkit.space.assignment import outside
 from emkit.space.coordinates import Coordinates, Guard
+from emkit.trail import Trail
 
 Array = NDArray[np.float64]
 #: How often a proposal is halved towards the EM iterate to become feasible before the plain step is taken.
@@ -54,35 +55,36 @@ class Climb:
         self._image: Any = None
         self._gain: float | None = None
         self._anchor: tuple[Point, Any] | None = None
-        self.accepted: list[tuple[float, float]] = []
+        self._trail = Trail(settings.began)
         self.best: Point | None = None
         self.n_e_steps = 0
         self.n_rejected = 0
         self.status = Status.MAX_ITER
         self.message = ""
 
-    @property
-    def end(self) -> Point:
-        """The last accepted point.
+    def ending(self) -> Ending:
+        """Return where and why the climb has ended.
 
         Raises
         ------
         DegenerateError
-            If there is none: the model could not even take its first E-step.
+            If there is no point at all: the model could not even take its first E-step.
         """
         if self.best is None:
             raise DegenerateError(self.message)
-        return self.best
-
-    @property
-    def rate(self) -> float:
-        """Estimated rate of EM."""
-        return self._monitor.rate
-
-    @property
-    def gap(self) -> float:
-        """Estimated gain that remains."""
-        return self._monitor.gap
+        return Ending(
+            params=self.best.params,
+            log_likelihood=self.best.log_likelihood,
+            objective=self.best.objective,
+            n_observations=self.best.n_observations,
+            status=self.status,
+            message=self.message,
+            history=self._trail.history(),
+            n_e_steps=self.n_e_steps,
+            n_rejected=self.n_rejected,
+            rate=self._monitor.rate,
+            gap=self._monitor.gap,
+        )
 
     def run(self, params: Any) -> None:
         """Climb from ``params`` until there is a reason to stop; afterwards the attributes tell the outcome."""
@@ -129,7 +131,7 @@ class Climb:
 
     def _begin(self, params: Any) -> None:
         point = self._evaluate(tree.owned(params))
-        self.best = point
+        self._accept(point, gain=None)
         self._require_finite(point)
         image = self._m_step(point)
         self._coordinates = Coordinates.of(self.model, point.params, image)
@@ -140,14 +142,13 @@ class Climb:
             self._acceleration = self._settings.accelerator.begin(self._coordinates.scale, fields)
             is_affine = all(entry.space.is_affine for entry in self._coordinates.entries)
             self._stabilises = self._acceleration.stabilises or not is_affine
-        self._accept(point, gain=None)
         self._image = image
 
     def _accept(self, point: Point, gain: float | None) -> None:
         """Make ``point`` the current one; ``gain`` is what a plain step to it has gained."""
         self.best = self._current = point
         self._gain, self._image = gain, None
-        self.accepted.append((point.log_likelihood, point.objective))
+        self._trail.add(point, self.n_e_steps)
 
     def _tell(self) -> None:
         """Report the current point."""
@@ -156,10 +157,10 @@ class Climb:
             params=point.params,
             log_likelihood=point.log_likelihood,
             objective=point.objective,
-            n_iter=len(self.accepted) - 1,
+            n_iter=len(self._trail) - 1,
             n_e_steps=self.n_e_steps,
-            rate=self.rate,
-            gap=self.gap,
+            rate=self._monitor.rate,
+            gap=self._monitor.gap,
             start=self._index,
             elapsed=time.monotonic() - self._settings.began,
         )
@@ -190,7 +191,9 @@ class Climb:
             floor=point.floor,
             gain=self._gain,
         )
-        if self._monitor.update(step):
+        stops = self._monitor.update(step)
+        self._trail.measure(step.largest, self._monitor.gap)
+        if stops:
             raise Stop(Status.CONVERGED, self._settings.tolerance.describe())
         if self._monitor.is_stalled:
             raise Stop(Status.STALLED)
@@ -241,14 +244,14 @@ class Climb:
     def _require_no_fall(self, before: Point, after: Point) -> None:
         floor = max(before.floor, after.floor)
         if self._settings.check_fall and is_fall(before.objective, after.objective, floor):
-            raise Stop(Status.DECREASED, describe_fall(before, after, len(self.accepted)))
+            raise Stop(Status.DECREASED, describe_fall(before, after, len(self._trail)))
 
     def _retreat(self, before: Point, image: Any) -> None:
         """Go back to the point where the last acceleration started, and take the plain step to its image.
 
         An accelerated point can pass the gate and still be one from which the model cannot go on.
         """
-        self.accepted.pop()
+        self._trail.pop()
         self.best = self._current = before
         self._judge(accepted=False)
         resumed = self._evaluate(image)

@@ -140,7 +140,7 @@ def fit(
         check_params(model, start)
         climb = Climb(workload, settings, index, report)
         climb.run(start)
-        return outcome_of(climb, index)
+        return outcome_of(model, climb.ending(), index)
 
     try:
         outcomes = run_starts(

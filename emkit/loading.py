@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
+import attrs
 import numpy as np
 
 from emkit import registry, storage
 from emkit.errors import FormatError
+from emkit.history import History
 from emkit.result import EMResult, Start, Status
 from emkit.space.assignment import check_params
 
@@ -18,6 +20,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "log_likelihood": float,
     "objective": float,
     "status": Status,
+    "history": History,
     "message": str,
     "notes": tuple,
     "n_iter": int,
@@ -59,7 +62,7 @@ def load(path: str | PathLike[str], model: type | None = None, known: Iterable[t
             msg = f"The model in {path} is not registered under a name: give its class, emkit.load(path, model=...)."
             raise FormatError(msg)
         model = registry.load_model(name)
-    types = {*storage.known_types(model), *known, Status, Start}
+    types = {*storage.known_types(model), *known, History, Status, Start}
     fields = storage.read(path, types)
     try:
         result = EMResult(**{field: value for field, value in fields.items() if field != "model_name"})
@@ -80,9 +83,10 @@ def _check(result: EMResult[Any], model: type) -> None:
     if not isinstance(result.model, model):
         msg = f"its model is {result.model!r}, not a {model.__name__}."
         raise TypeError(msg)
-    for history in (result.log_likelihoods, result.objectives):
-        if np.asarray(history).dtype.kind != "f" or np.shape(history) != (result.n_iter + 1,):
-            msg = f"a history of {result.n_iter} steps has shape {np.shape(history)}."
+    for field in attrs.fields(History):
+        column = getattr(result.history, field.name)
+        if np.asarray(column).dtype.kind not in "fi" or np.shape(column) != (result.n_iter + 1,):
+            msg = f"a history of {result.n_iter} steps has {field.name} of shape {np.shape(column)}."
             raise ValueError(msg)
     if not all(isinstance(note, str) for note in result.notes) or not all(isinstance(s, Start) for s in result.starts):
         msg = "its notes or starts are of another kind."

@@ -11,6 +11,7 @@ Only ``e_step`` and ``m_step`` are needed. :data:`CAPABILITIES` lists what else 
 
 from __future__ import annotations
 
+import inspect
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -122,6 +123,23 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("prepare", "prepare(leaf) -> leaf", "once per leaf: validate, group, index; idempotent"),
     Capability("posterior", "posterior(params, data)", "the distribution of the latent variables"),
     Capability("sample", "sample(params, n, rng) -> data", "simulation, parametric bootstrap"),
+    Capability(
+        "complete_score",
+        "complete_score(params, statistics) -> gradient, in the shape of params",
+        "the exact score (Fisher's identity): polish, fast standard errors",
+    ),
+    Capability(
+        "score_contributions",
+        "score_contributions(params, data) -> gradients like params, rows first",
+        "sandwich standard errors, the exact score",
+    ),
+    Capability("sample_e_step", "sample_e_step(params, data, rng) -> EStep", "stochastic EM, Monte-Carlo EM and SAEM"),
+    Capability(
+        "temperature",
+        "e_step(params, data, temperature=1.0) -> EStep",
+        "deterministic annealing; the log-likelihood is then the tempered one",
+    ),
+    Capability("escape", "escape(params, statistics) -> iterable of params", "where to look for a higher hill"),
     Capability("n_parameters", "n_parameters(params) -> int", "the count, where constraints do not factor by field"),
     Capability("notes", "notes(params) -> sequence of str", "sentences for result.notes: an empty component"),
     Capability("plot", "plot(params, data, ax, columns)", "a picture of the fit over the data"),
@@ -141,6 +159,8 @@ def _missing(model: object, name: str) -> str:
 
 def offers(model: object, name: str) -> bool:
     """Return whether a model has a capability of its own (a default that only raises does not count)."""
+    if name == "temperature":
+        return "temperature" in inspect.signature(model.e_step).parameters  # type: ignore[attr-defined]
     attribute = getattr(type(model), name, None)
     if attribute is None:
         return getattr(model, name, None) is not None

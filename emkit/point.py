@@ -8,6 +8,7 @@ import attrs
 
 from emkit.acceleration import Accelerator
 from emkit.convergence import Tolerance, rounding_floor
+from emkit.history import History
 from emkit.result import Status
 
 #: How a model may refuse a point that no EM step would have visited. Anything else is a mistake in the model's code.
@@ -53,6 +54,30 @@ class Point:
     def floor(self) -> float:
         """Rounding of the objective."""
         return max(rounding_floor(self.objective, self.n_observations), self.rounding)
+
+
+@attrs.frozen(eq=False)
+class Ending:
+    """Where and why one start ended: all that outlives its climb, small enough to be sent between processes.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What the climb itself has noticed about the params.
+    """
+
+    params: Any
+    log_likelihood: float
+    objective: float
+    n_observations: float | None
+    status: Status
+    message: str
+    history: History
+    n_e_steps: int
+    n_rejected: int
+    rate: float
+    gap: float
+    notes: tuple[str, ...] = ()
 
 
 def describe_fall(before: Point, after: Point, iteration: int) -> str:

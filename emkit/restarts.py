@@ -10,10 +10,10 @@ import attrs
 import numpy as np
 from numpy.random import Generator, SeedSequence
 
-from emkit.climb import Climb
 from emkit.engines import Workload
 from emkit.errors import FitFailedError
 from emkit.model import offers
+from emkit.point import Ending
 from emkit.result import EMResult, Start, Status
 from emkit.space import spaces_of
 from emkit.space.assignment import Spaces, boundary_notes, infer_spaces, n_free, outside, rests_on_floor
@@ -27,7 +27,7 @@ class Outcome:
     """How one start ended: its report, and what the driver needs to make a result of it."""
 
     start: Start
-    run: Any = None
+    ending: Ending | None = None
     error: Exception | None = None
 
     def rank(self) -> tuple[bool, bool, bool, float]:
@@ -35,7 +35,7 @@ class Outcome:
         start = self.start
         hopeless = start.status in (None, Status.DEGENERATE, Status.NONFINITE) or not np.isfinite(start.objective)
         below = -start.objective if np.isfinite(start.objective) else np.inf
-        return (self.run is None, hopeless, start.rests_on_floor, below)
+        return (self.ending is None, hopeless, start.rests_on_floor, below)
 
 
 def streams(rng: RandomSource, n: int) -> list[Generator]:
@@ -86,55 +86,57 @@ def run_starts(
 
 
 def best_of(outcomes: list[Outcome]) -> Outcome:
-    """Return the best outcome, or raise FitFailedError if an exception ended every start."""
-    best = min(outcomes, key=Outcome.rank)
-    if best.run is None:
-        reports = "; ".join(f"start {o.start.index}: {o.start.message}" for o in outcomes[:5])
-        msg = f"All {len(outcomes)} starts failed. {reports}"
-        raise FitFailedError(msg) from best.error
-    return best
+    """Return the best outcome."""
+    return min(outcomes, key=Outcome.rank)
 
 
-def outcome_of(climb: Climb, index: int) -> Outcome:
-    """Return the outcome of a finished climb."""
-    point = climb.end
-    on_floor = climb.status is not Status.NONFINITE and rests_on_floor(
-        spaces_of(climb.model, point.params), point.params
-    )
-    start = Start(index, climb.status, point.objective, climb.n_e_steps, climb.message, on_floor)
-    return Outcome(start, climb)
+def outcome_of(model: Any, ending: Ending, index: int) -> Outcome:
+    """Return the outcome of a climb that has ended."""
+    on_floor = ending.status is not Status.NONFINITE and rests_on_floor(spaces_of(model, ending.params), ending.params)
+    start = Start(index, ending.status, ending.objective, ending.n_e_steps, ending.message, on_floor)
+    return Outcome(start, ending)
 
 
 def result_of(model: Any, outcomes: list[Outcome], workload: Workload, elapsed: float) -> EMResult[Any]:
     """Return the best outcome as a result, with what is to be said about all of them."""
-    climb: Climb = best_of(outcomes).run
-    point = climb.end
-    spaces = _final_spaces(model, point.params, workload, climb.status)
-    wrong = outside(model, point.params)
-    notes = (wrong,) if wrong else boundary_notes(spaces, point.params)
-    if offers(model, "notes"):
-        notes = (*notes, *(model.notes(point.params) or ()))
-    history = np.array(climb.accepted or [(point.log_likelihood, point.objective)])
+    ending = _require_ending(outcomes)
+    spaces = _final_spaces(model, ending.params, workload, ending.status)
     return EMResult(
         model=model,
-        params=point.params,
-        log_likelihood=point.log_likelihood,
-        objective=point.objective,
-        status=climb.status,
-        message=climb.message,
-        notes=notes,
-        n_iter=len(history) - 1,
-        n_e_steps=climb.n_e_steps,
-        n_rejected=climb.n_rejected,
-        log_likelihoods=history[:, 0],
-        objectives=history[:, 1],
-        rate=climb.rate,
-        gap=climb.gap,
-        n_observations=point.n_observations,
-        n_parameters=_count(model, spaces, point.params),
+        params=ending.params,
+        log_likelihood=ending.log_likelihood,
+        objective=ending.objective,
+        status=ending.status,
+        message=ending.message,
+        notes=_notes(model, spaces, ending),
+        n_iter=len(ending.history) - 1,
+        n_e_steps=ending.n_e_steps,
+        n_rejected=ending.n_rejected,
+        history=ending.history,
+        rate=ending.rate,
+        gap=ending.gap,
+        n_observations=ending.n_observations,
+        n_parameters=_count(model, spaces, ending.params),
         starts=tuple(outcome.start for outcome in outcomes),
         elapsed=elapsed,
     )
+
+
+def _require_ending(outcomes: list[Outcome]) -> Ending:
+    best = best_of(outcomes)
+    if best.ending is None:
+        reports = "; ".join(f"start {o.start.index}: {o.start.message}" for o in outcomes[:5])
+        msg = f"All {len(outcomes)} starts failed. {reports}"
+        raise FitFailedError(msg) from best.error
+    return best.ending
+
+
+def _notes(model: Any, spaces: Spaces, ending: Ending) -> tuple[str, ...]:
+    wrong = outside(model, ending.params)
+    notes = (wrong,) if wrong else (*boundary_notes(spaces, ending.params), *ending.notes)
+    if offers(model, "notes"):
+        notes = (*notes, *(model.notes(ending.params) or ()))
+    return notes
 
 
 def _final_spaces(model: Any, params: Any, workload: Workload, status: Status) -> Spaces:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import information, plot, registry, storage, tree
+from emkit.history import History
 from emkit.space import Fixed, spaces_of
 
 Params = TypeVar("Params")
@@ -113,8 +114,8 @@ class EMResult(Generic[Params]):
         Accepted steps.
     n_e_steps, n_rejected : int
         Passes over the data, and accelerated proposals that were not accepted.
-    log_likelihoods, objectives : (n_iter + 1,)
-        Of the accepted params, first to last.
+    history : History
+        Objective, step, gap, E-steps and time at every accepted point.
     rate : float
         Estimated rate of plain EM near the optimum.
     gap : float
@@ -138,8 +139,7 @@ class EMResult(Generic[Params]):
     n_iter: int
     n_e_steps: int
     n_rejected: int
-    log_likelihoods: Array
-    objectives: Array
+    history: History
     rate: float
     gap: float
     n_observations: float | None
@@ -151,6 +151,16 @@ class EMResult(Generic[Params]):
     def converged(self) -> bool:
         """Whether the stopping rule was met; false for every other ending."""
         return self.status is Status.CONVERGED
+
+    @property
+    def log_likelihoods(self) -> Array:
+        """Of the accepted params, first to last, shape (n_iter + 1,)."""
+        return self.history.log_likelihoods
+
+    @property
+    def objectives(self) -> Array:
+        """Of the accepted params, first to last, shape (n_iter + 1,)."""
+        return self.history.objectives
 
     @property
     def aic(self) -> float:

@@ -10,6 +10,7 @@ from toys import DEATHS, PoissonMixture, PoissonMixtureParams
 import emkit
 from emkit import Status, loading, storage
 from emkit.errors import FormatError
+from emkit.history import History
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,15 @@ def test_every_field_comes_back(tmp_path, result):
         one, two = getattr(result, field.name), getattr(back, field.name)
         if field.name == "params":
             np.testing.assert_array_equal(one.rates, two.rates)
+        elif field.name == "history":
+            np.testing.assert_equal(attrs.asdict(two), attrs.asdict(one))
         else:
             np.testing.assert_equal(two, one)
     assert str(back) == str(result)
 
 
 def test_the_kinds_checked_are_those_of_the_fields():
-    unchecked = {"model", "params", "log_likelihoods", "objectives"}
+    unchecked = {"model", "params"}
     assert set(loading._KINDS) | unchecked == {field.name for field in attrs.fields(emkit.EMResult)}
 
 
@@ -50,8 +53,8 @@ def test_the_kinds_checked_are_those_of_the_fields():
         {"n_parameters": True},
         {"notes": (1,)},
         {"starts": (Status.CONVERGED,)},
-        {"objectives": np.zeros(3)},
-        {"log_likelihoods": np.zeros((2, 2))},
+        {"history": None},
+        {"history": History(*[np.zeros(3)] * 6)},
         {"model": None},
         {"model": Status.CONVERGED},
         {"params": None},

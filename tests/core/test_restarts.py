@@ -229,8 +229,8 @@ def test_no_start_begins_after_max_time(monkeypatch):
     assert clock.now == pytest.approx(26.0)
 
 
-def outcome(index, status, objective, *, run="a climb", on_floor=False):
-    return Outcome(Start(index, status, objective, 1, "", on_floor), run)
+def outcome(index, status, objective, *, ending="a point", on_floor=False):
+    return Outcome(Start(index, status, objective, 1, "", on_floor), ending)
 
 
 def test_outcomes_rank_from_sound_through_floored_and_degenerate_to_failed():
@@ -240,7 +240,7 @@ def test_outcomes_rank_from_sound_through_floored_and_degenerate_to_failed():
         outcome(2, Status.CONVERGED, 10.0, on_floor=True),
         outcome(3, Status.DEGENERATE, 50.0),
         outcome(4, Status.NONFINITE, np.nan),
-        outcome(5, None, -np.inf, run=None),
+        outcome(5, None, -np.inf, ending=None),
     ]
     for shift in range(len(ranking)):
         rotated = ranking[shift:] + ranking[:shift]

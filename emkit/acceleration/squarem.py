@@ -1,62 +1,14 @@
-"""Longer steps than EM takes, in natural coordinates.
-
-An accelerator looks at params x and their EM image F(x), as vectors, and may propose another point. It never judges:
-the driver halves an infeasible proposal towards F(x), evaluates it, and accepts it only if the objective has not
-fallen by more than rounding (the gate). So no accelerator can make a fit worse or wrong, only slower.
-"""
+"""Squared extrapolation."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
-
-class Acceleration(ABC):
-    """The memory of an accelerator during one run.
-
-    Attributes
-    ----------
-    stabilises : bool
-        Whether proposals are followed by one EM step before they are judged. The judgement then waits for the
-        objective that the next E-step reports anyway, so it costs nothing.
-    """
-
-    stabilises: ClassVar[bool] = False
-
-    @abstractmethod
-    def propose(self, x: Array, image: Array) -> Array | None:
-        """Return a proposal, given the current point and its EM image; None takes the plain step."""
-
-    @abstractmethod
-    def judged(self, *, accepted: bool) -> None:
-        """Hear whether the last proposal was accepted."""
-
-    @abstractmethod
-    def restart(self) -> None:
-        """Forget points seen so far: plain steps were taken since."""
-
-
-class Accelerator(ABC):
-    """Settings of a way to accelerate; ``accelerate=`` of :func:`emkit.fit` takes one, a name, or None."""
-
-    @abstractmethod
-    def begin(self, scale: Array, fields: Sequence[slice]) -> Acceleration:
-        """Return the state for one run.
-
-        Parameters
-        ----------
-        scale : (n_entries,)
-            Size of a typical change of each entry.
-        fields : sequence of slices
-            Where each field of the params lies in the vector.
-        """
+from emkit.acceleration.base import Acceleration, Accelerator, Array
 
 
 @attrs.frozen
@@ -137,16 +89,3 @@ class _SquaremState(Acceleration):
             self._step_max *= self._factor
         self._at_bound = False
         self._start = None
-
-
-_BY_NAME: dict[str, Accelerator] = {"squarem": Squarem()}
-
-
-def as_accelerator(accelerate: str | Accelerator | None) -> Accelerator | None:
-    """Return the accelerator of a name, or the object itself."""
-    if accelerate is None or isinstance(accelerate, Accelerator):
-        return accelerate
-    if accelerate not in _BY_NAME:
-        msg = f"accelerate must be None, an Accelerator, or one of {sorted(_BY_NAME)}; it is {accelerate!r}."
-        raise ValueError(msg)
-    return _BY_NAME[accelerate]

@@ -1,0 +1,18 @@
+"""The accelerators that have a name."""
+
+from __future__ import annotations
+
+from emkit.acceleration.base import Accelerator
+from emkit.acceleration.squarem import Squarem
+
+_BY_NAME: dict[str, Accelerator] = {"squarem": Squarem()}
+
+
+def as_accelerator(accelerate: str | Accelerator | None) -> Accelerator | None:
+    """Return the accelerator of a name, or the object itself."""
+    if accelerate is None or isinstance(accelerate, Accelerator):
+        return accelerate
+    if accelerate not in _BY_NAME:
+        msg = f"accelerate must be None, an Accelerator, or one of {sorted(_BY_NAME)}; it is {accelerate!r}."
+        raise ValueError(msg)
+    return _BY_NAME[accelerate]
