@@ -11,33 +11,46 @@ from emkit.acceleration import Accelerator, Squarem
 from emkit.arrays import read_only
 from emkit.convergence import GainTolerance, Standstill, StepTolerance, Tolerance
 from emkit.driver import fit, iterate
-from emkit.engines import Engine, SerialEngine
+from emkit.engines import Engine, ExecutorEngine, SerialEngine, ThreadEngine
 from emkit.loading import load
 from emkit.model import EStep, LatentModel, SupportsEM
+from emkit.optima import Optimum
 from emkit.registry import available_models, load_model
+from emkit.restarts import ShortRuns
 from emkit.result import EMResult, Iterate, Start, Status
+from emkit.variants import SAEM, Annealing, MonteCarloEM, StochasticEM, anneal, fit_stochastic
 
 __all__ = [
+    "SAEM",
     "Accelerator",
+    "Annealing",
     "EMResult",
     "EStep",
     "Engine",
+    "ExecutorEngine",
     "GainTolerance",
     "Iterate",
     "LatentModel",
+    "MonteCarloEM",
+    "Optimum",
     "SerialEngine",
+    "ShortRuns",
     "Squarem",
     "Standstill",
     "Start",
     "Status",
     "StepTolerance",
+    "StochasticEM",
     "SupportsEM",
+    "ThreadEngine",
     "Tolerance",
+    "anneal",
     "available_models",
     "datasets",
     "errors",
     "families",
     "fit",
+    "fit_stochastic",
     "iterate",
     "load",
     "load_model",
@@ -47,3 +60,6 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# Results know nothing of the driver above them; their bootstrap fits with what they are handed here.
+EMResult._fit = staticmethod(fit)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from emkit import tree
 from emkit.acceleration import Acceleration
+from emkit.boundary import notes_on_the_way
 from emkit.convergence import Step, is_fall
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
@@ -32,6 +33,9 @@ from emkit.trail import Trail
 Array = NDArray[np.float64]
 #: How often a proposal is halved towards the EM iterate to become feasible before the plain step is taken.
 MAX_HALVINGS = 30
+#: A field whose typical size has grown by more than this factor is measured in new units. Looked at when the number of
+#: accepted points has doubled. Smaller units are never taken: what goes to zero would never come to rest.
+OUTGROWN = 4.0
 
 
 class Climb:
@@ -51,8 +55,12 @@ class Climb:
         self._stabilises = False
         self._coordinates: Coordinates[Any]
         self._guard: Guard
+        self._next_look = 2
         self._current: Point
         self._image: Any = None
+        self._x: Array | None = None
+        self._constants: list[Callable[[Any], Any]] = []
+        self._seen: list[Any] = []
         self._gain: float | None = None
         self._anchor: tuple[Point, Any] | None = None
         self._trail = Trail(settings.began)
@@ -84,7 +92,13 @@ class Climb:
             n_rejected=self.n_rejected,
             rate=self._monitor.rate,
             gap=self._monitor.gap,
+            notes=tuple(self._notes()),
         )
+
+    def _notes(self) -> list[str]:
+        if self.status not in (Status.CONVERGED, Status.MAX_ITER, Status.MAX_TIME, Status.STALLED):
+            return []
+        return notes_on_the_way(self._coordinates, self._monitor.points, self._monitor.images)
 
     def run(self, params: Any) -> None:
         """Climb from ``params`` until there is a reason to stop; afterwards the attributes tell the outcome."""
@@ -115,19 +129,23 @@ class Climb:
         point = self._current
         if self._image is None:
             self._image = self._m_step(point)
-        x, image = self._coordinates.flatten(point.params), self._flatten_image()
+        if len(self._trail) == self._next_look:
+            self._next_look *= 2
+            self._rescale(point)
+        x = self._coordinates.flatten(point.params) if self._x is None else self._x
+        image = self._flatten_image()
         self._check_convergence(point, x, image)
         proposal = self._feasible_proposal(x, image)
         candidate = None if proposal is None else self._try(proposal, point)
         if candidate is not None:
             self._anchor = (point, self._image)
-            self._accept(candidate, gain=None)
+            self._accept(candidate, gain=None, x=None if self._stabilises else proposal)
             return
         following = self._evaluate(self._image)
         self._require_finite(following)
         self._require_no_fall(point, following)
         self._anchor = None
-        self._accept(following, gain=following.objective - point.objective)
+        self._accept(following, gain=following.objective - point.objective, x=image)
 
     def _begin(self, params: Any) -> None:
         point = self._evaluate(tree.owned(params))
@@ -135,19 +153,34 @@ class Climb:
         self._require_finite(point)
         image = self._m_step(point)
         self._coordinates = Coordinates.of(self.model, point.params, image)
+        moving = {entry.path for entry in self._coordinates.entries}
+        self._constants = [tree.getter(image, path) for path, _ in tree.leaves(image) if path not in moving]
+        self._seen = [None] * len(self._constants)
         self._guard = Guard(self._coordinates)
         self._guard.observe(self._coordinates.flatten(point.params))
+        self._begin_acceleration()
+        self._image = image
+
+    def _begin_acceleration(self) -> None:
         if self._settings.accelerator is not None:
             fields = [entry.place for entry in self._coordinates.entries]
             self._acceleration = self._settings.accelerator.begin(self._coordinates.scale, fields)
             is_affine = all(entry.space.is_affine for entry in self._coordinates.entries)
             self._stabilises = self._acceleration.stabilises or not is_affine
-        self._image = image
 
-    def _accept(self, point: Point, gain: float | None) -> None:
-        """Make ``point`` the current one; ``gain`` is what a plain step to it has gained."""
+    def _rescale(self, point: Point) -> None:
+        """Take new scales if the params have grown out of those of the start, which may have been next to zero."""
+        coordinates = Coordinates.of(self.model, point.params, self._image)
+        growth = coordinates.scale / self._coordinates.scale
+        if growth.size and growth.max() > OUTGROWN:
+            self._coordinates = coordinates
+            self._monitor.rescaled()
+            self._begin_acceleration()
+
+    def _accept(self, point: Point, gain: float | None, x: Array | None = None) -> None:
+        """Make ``point``, as a vector ``x``, the current one; ``gain`` is what a plain step to it has gained."""
         self.best = self._current = point
-        self._gain, self._image = gain, None
+        self._gain, self._x, self._image = gain, x, None
         self._trail.add(point, self.n_e_steps)
 
     def _tell(self) -> None:
@@ -170,26 +203,29 @@ class Climb:
             raise Stop(Status.STOPPED_BY_CALLBACK, str(stop)) from None
 
     def _flatten_image(self) -> Array:
-        for path, leaf in tree.leaves(self._image):
-            if not np.isfinite(leaf).all():
-                detail = f"The M-step gave a value that is not finite in {tree.path_name(path)}."
-                raise Stop(Status.NONFINITE, detail)
         image = self._coordinates.flatten(self._image)
+        constants = [get(self._image) for get in self._constants]
+        changed = [value for value, seen in zip(constants, self._seen, strict=True) if value is not seen]
+        if not np.isfinite(image).all() or not all(np.isfinite(value).all() for value in changed):
+            paths = (path for path, leaf in tree.leaves(self._image) if not np.isfinite(leaf).all())
+            detail = f"The M-step gave a value that is not finite in {tree.path_name(next(paths))}."
+            raise Stop(Status.NONFINITE, detail)
+        self._seen = constants
         self._guard.observe(image)
         return image
 
     def _check_convergence(self, point: Point, x: Array, image: Array) -> None:
-        difference = image - x
-        with np.errstate(over="ignore"):
-            # The only norm in natural units, which may be as large as 1e300.
-            length = float(np.linalg.norm(difference))
+        scaled_x, scaled_image = x / self._coordinates.scale, image / self._coordinates.scale
+        scaled, largest = self._coordinates.norms(scaled_image - scaled_x)
         step = Step(
-            length=length,
-            scaled=self._coordinates.norm(difference),
-            largest=self._coordinates.largest_field_norm(difference),
+            length=_length(image - x) if self._monitor.measures_length else float("nan"),
+            scaled=scaled,
+            largest=largest,
             objective=point.objective,
             floor=point.floor,
             gain=self._gain,
+            x=scaled_x,
+            image=scaled_image,
         )
         stops = self._monitor.update(step)
         self._trail.measure(step.largest, self._monitor.gap)
@@ -203,11 +239,13 @@ class Climb:
         if self._acceleration is None:
             return None
         if self._monitor.wants_plain:
-            self._acceleration.restart()
+            self._acceleration.skipped(x, image)
             return None
         proposal = self._acceleration.propose(x, image)
         if proposal is None:
             return None
+        if not self._guard.allows(proposal, image):
+            proposal = self._guard.pull_inside(proposal, image)
         for _ in range(MAX_HALVINGS):
             if self._guard.allows(proposal, image):
                 return proposal
@@ -291,3 +329,9 @@ class Climb:
         if not np.isfinite(point.objective):
             detail = f"The objective is {point.objective} at E-step {self.n_e_steps}."
             raise Stop(Status.NONFINITE, f"{detail} {outside(self.model, point.params)}".rstrip())
+
+
+def _length(difference: Array) -> float:
+    """Return the Euclidean norm in natural units, which may be as large as 1e300."""
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(difference))

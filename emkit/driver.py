@@ -8,17 +8,14 @@ from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-
 from emkit.acceleration import Accelerator, as_accelerator
-from emkit.climb import Climb
 from emkit.convergence import Tolerance, as_tolerance, rounding_floor
-from emkit.engines import Engine, Workload
+from emkit.engines import EngineChoice, Workload, as_engine, opened
 from emkit.errors import LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
 from emkit.model import SupportsEM, check_is_model, offers, require
 from emkit.point import Settings
-from emkit.progress import Reporter, reporter
-from emkit.restarts import Outcome, RandomSource, outcome_of, result_of, run_starts, streams
+from emkit.progress import Reporter, Silent, reporter
+from emkit.restarts import RandomSource, Shared, ShortRuns, Watch, first_legs, result_of, run_starts
 from emkit.result import EMResult, Iterate, Status
 from emkit.space.assignment import check_params
 
@@ -59,10 +56,12 @@ def fit(
     max_iter: int = 10_000,
     max_time: float | None = None,
     n_starts: int = 1,
+    short_runs: ShortRuns | None = None,
+    escapes: int = 0,
     rng: RandomSource = None,
     on_decrease: Literal["raise", "warn", "ignore"] = "raise",
     on_interrupt: Literal["return", "raise"] = "return",
-    engine: Engine | None = None,
+    engine: EngineChoice = None,
     callback: Callback | None = None,
     progress: bool = False,
 ) -> EMResult[Params]:
@@ -74,18 +73,24 @@ def fit(
     data : tree of arrays
         Whatever the model's E-step takes.
     params : optional
-        Starting params. Without them the model's ``initialize`` gives them.
+        Starting params. Without them the model's ``initialize``, or ``starts``, gives them.
     accelerate : str, Accelerator or None
         ``"squarem"``, or None for plain EM. No accelerated step is taken that lowers the objective.
     tol : float or Tolerance
         Largest gain, in nats, that is left when a fit counts as converged; 0 runs until the params stop moving. An
         error of ``sqrt(2 * tol)`` standard errors remains.
     max_iter : int
-        Largest number of E-steps of each start.
+        Largest number of E-steps of each start, its escapes included.
     max_time : float, optional
         Seconds for all starts together; a running E-step is finished.
     n_starts : int
         Number of starts; the best ending counts. The first one is ``params`` where they are given.
+    short_runs : ShortRuns, optional
+        Run every start a little, and only the best few to the end.
+    escapes : int
+        How often each start, once it has come to rest, looks for a higher hill: at the candidates of the model's
+        ``escape``, or else a little to either side along the direction in which EM leaves a saddle. Each search costs
+        some tens of E-steps; what was left is told in ``result.notes``.
     rng : int, Generator, SeedSequence or None
         Randomness of ``initialize``; start r has a stream of its own.
     on_decrease : {"raise", "warn", "ignore"}
@@ -93,10 +98,13 @@ def fit(
         with a warning, or go on.
     on_interrupt : {"return", "raise"}
         Whether Ctrl-C returns the best point so far; before there is any, it is passed on.
-    engine : Engine, optional
-        Where E-steps run.
+    engine : int, concurrent.futures.Executor or Engine, optional
+        Where the work is done: so many threads (-1: one for each core), or an executor, which is not shut down.
+        Starts run side by side, or in turn with every E-step spread over the leaves of the data, whichever keeps more
+        workers busy. The numbers are the same to the last bit, if BLAS uses one thread throughout.
     callback : callable, optional
-        Called as ``callback(intermediate_result)`` at every accepted point; StopIteration ends the fit.
+        Called as ``callback(intermediate_result)`` at every accepted point; StopIteration ends the fit. Never by two
+        starts at once. With an executor of processes, a callback or a bar makes starts run in turn.
     progress : bool
         Whether to show a bar (tqdm where installed).
 
@@ -118,7 +126,8 @@ def fit(
         If an exception ended every one of several starts.
     """
     check_is_model(model)
-    _check_settings(max_iter, max_time, n_starts, on_decrease, on_interrupt)
+    _check_limits(max_iter, max_time, n_starts, escapes)
+    _check_choices(short_runs, on_decrease, on_interrupt)
     _check_start(model, params, n_starts)
     began = time.monotonic()
     settings = Settings(
@@ -130,40 +139,33 @@ def fit(
         return_on_interrupt=on_interrupt == "return",
         began=began,
     )
-    workload = Workload.of(model, data, engine)
-    show = reporter(progress)
-    report = _Reports(callback, show)
-
-    def run_one(index: int, generator: np.random.Generator) -> Outcome:
-        given = params if index == 0 and params is not None else None
-        start = given if given is not None else require(model, "initialize")(data, generator)
-        check_params(model, start)
-        climb = Climb(workload, settings, index, report)
-        climb.run(start)
-        return outcome_of(model, climb.ending(), index)
-
+    legs = first_legs(model, data, params, rng, n_starts=n_starts, max_iter=max_iter, escapes=escapes)
+    show = reporter(progress, settings.tolerance, n_starts)
     try:
-        outcomes = run_starts(
-            run_one,
-            streams(rng, n_starts),
-            lambda: time.monotonic() > settings.deadline,
-            is_fatal=report.raised,
-            return_on_interrupt=settings.return_on_interrupt,
-        )
+        with opened(as_engine(engine)) as working:
+            workload = Workload.of(model, data, working)
+            shared = Shared(workload, settings, is_alone=n_starts == 1, watch=Watch(_teller(callback, show)))
+            outcomes = run_starts(shared, legs, working, short_runs)
+            result = result_of(model, outcomes, workload, time.monotonic() - began)
     finally:
         show.close()
-    result = result_of(model, outcomes, workload, time.monotonic() - began)
     return _heed_decrease(result, on_decrease)
 
 
-def _check_settings(max_iter: int, max_time: float | None, n_starts: int, on_decrease: str, on_interrupt: str) -> None:
+def _check_limits(max_iter: int, max_time: float | None, n_starts: int, escapes: int) -> None:
     if max_time is not None and not (isinstance(max_time, Real) and max_time >= 0):
         msg = f"max_time must be a number of seconds of at least 0, or None; it is {max_time!r}."
         raise ValueError(msg)
-    for name, number in (("max_iter", max_iter), ("n_starts", n_starts)):
-        if not isinstance(number, Integral) or number < 1:
-            msg = f"{name} must be a whole number of at least 1; it is {number!r}."
+    for name, number, least in (("max_iter", max_iter, 1), ("n_starts", n_starts, 1), ("escapes", escapes, 0)):
+        if not isinstance(number, Integral) or number < least:
+            msg = f"{name} must be a whole number of at least {least}; it is {number!r}."
             raise ValueError(msg)
+
+
+def _check_choices(short_runs: ShortRuns | None, on_decrease: str, on_interrupt: str) -> None:
+    if not isinstance(short_runs, ShortRuns | None):
+        msg = f"short_runs must be emkit.ShortRuns(n_e_steps, keep) or None; it is {short_runs!r}."
+        raise TypeError(msg)
     for name, choice, choices in (
         ("on_decrease", on_decrease, ("raise", "warn", "ignore")),
         ("on_interrupt", on_interrupt, ("return", "raise")),
@@ -174,41 +176,29 @@ def _check_settings(max_iter: int, max_time: float | None, n_starts: int, on_dec
 
 
 def _check_start(model: object, params: object | None, n_starts: int) -> None:
-    if params is None and not offers(model, "initialize"):
+    has_starts = offers(model, "starts")
+    if params is None and not has_starts and not offers(model, "initialize"):
         msg = (
             f"{type(model).__name__} has no `initialize(data, rng)`, so starting params must be given: "
             "emkit.fit(model, data, params)."
         )
         raise MissingCapabilityError(msg)
-    if n_starts > 1:
+    if n_starts > 1 and not has_starts:
         require(model, "initialize")
     if params is not None:
         check_params(model, params)
 
 
-class _Reports:
-    """Hands accepted points to the display and to the caller's callback."""
+def _teller(callback: Callback | None, show: Reporter) -> Callback | None:
+    """Return what hears of every accepted point; None if nobody wants to."""
+    if callback is None:
+        return None if isinstance(show, Silent) else show.update
 
-    def __init__(self, callback: Callback | None, show: Reporter) -> None:
-        self._callback = callback
-        self._show = show
-        self.error: Exception | None = None
+    def tell(point: Iterate[Any]) -> None:
+        show.update(point)
+        callback(point)
 
-    def __call__(self, point: Iterate[Any]) -> None:
-        self._show.update(point)
-        if self._callback is None:
-            return
-        try:
-            self._callback(point)
-        except StopIteration:
-            raise
-        except Exception as error:
-            self.error = error
-            raise
-
-    def raised(self, error: Exception) -> bool:
-        """Return whether an exception comes from the callback, not from the model: it is no start's failure."""
-        return error is self.error
+    return tell
 
 
 def _heed_decrease(result: EMResult[Params], on_decrease: str) -> EMResult[Params]:

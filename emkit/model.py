@@ -116,6 +116,11 @@ class Capability:
 #: Everything optional, in one place. A model offers a capability by having an attribute of that name.
 CAPABILITIES: tuple[Capability, ...] = (
     Capability("initialize", "initialize(data, rng) -> params", "starting params, and so several starts"),
+    Capability(
+        "starts",
+        "starts(data, rng, n) -> iterable of params",
+        "several starts that know of each other, instead of n calls of initialize",
+    ),
     Capability("log_likelihood", "log_likelihood(params, data) -> float", "a check of the E-step's own"),
     Capability("log_prior", "log_prior(params) -> float", "MAP: the driver climbs log_likelihood + log_prior"),
     Capability("space", "space(params) -> {field: Space}", "the spaces of this model's params: masks, floors"),
@@ -123,6 +128,16 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("prepare", "prepare(leaf) -> leaf", "once per leaf: validate, group, index; idempotent"),
     Capability("posterior", "posterior(params, data)", "the distribution of the latent variables"),
     Capability("sample", "sample(params, n, rng) -> data", "simulation, parametric bootstrap"),
+    Capability(
+        "resample",
+        "resample(data, rng) -> data",
+        "the nonparametric bootstrap of data that are not rows: counted values, say",
+    ),
+    Capability(
+        "label_axes",
+        "label_axes(params) -> {field: axis or axes}",
+        "which axes run over interchangeable components: replicates of a bootstrap are put in one order",
+    ),
     Capability(
         "complete_score",
         "complete_score(params, statistics) -> gradient, in the shape of params",

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit import information, plot, registry, storage, tree
+from emkit import information, notebook, plot, registry, report, storage
 from emkit.history import History
-from emkit.space import Fixed, spaces_of
+from emkit.optima import Optimum, distinct_optima
 
 Params = TypeVar("Params")
 Array = NDArray[np.float64]
-
-
-#: A gap below this is not worth its digits.
-NEGLIGIBLE_GAP = 1e-12
 
 
 class Status(enum.Enum):
@@ -35,6 +32,11 @@ class Status(enum.Enum):
     DEGENERATE = "Not converged: the model could not go on."
     STOPPED_BY_CALLBACK = "Stopped by the callback."
     INTERRUPTED = "Interrupted from the keyboard; this is the best point so far."
+    SHORT_RUN = "Ended after its short run: other starts were better."
+
+
+#: Endings at an optimum, on a ridge or on a saddle: plain EM goes nowhere from there.
+AT_REST = (Status.CONVERGED, Status.STALLED)
 
 
 @attrs.frozen(eq=False)
@@ -93,6 +95,11 @@ class Start:
     message: str
     rests_on_floor: bool = False
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it ended at an optimum, a ridge or a saddle: plain EM goes nowhere from there."""
+        return self.status in AT_REST
+
 
 @attrs.frozen(eq=False, repr=False)
 class EMResult(Generic[Params]):
@@ -147,10 +154,18 @@ class EMResult(Generic[Params]):
     starts: tuple[Start, ...]
     elapsed: float
 
+    #: What a bootstrap fits with: :func:`emkit.fit`, handed down by the package, since the driver lies above results.
+    _fit: ClassVar[Callable[..., EMResult[Any]]]
+
     @property
     def converged(self) -> bool:
         """Whether the stopping rule was met; false for every other ending."""
         return self.status is Status.CONVERGED
+
+    @property
+    def optima(self) -> tuple[Optimum, ...]:
+        """The distinct optima that the starts have found, best first."""
+        return distinct_optima(self.starts)
 
     @property
     def log_likelihoods(self) -> Array:
@@ -178,24 +193,50 @@ class EMResult(Generic[Params]):
             raise ValueError(msg)
         return -2 * self.log_likelihood + self.n_parameters * float(np.log(self.n_observations))
 
-    def covariance(self, data: Any) -> Array:
-        """Return the covariance matrix of all entries of the params, from the observed information.
+    def covariance(self, data: Any, method: str = "auto") -> Array:
+        """Return the covariance matrix of all entries of the params.
 
-        See :func:`emkit.information.covariance`.
+        ``method`` is "auto", "score", "likelihood", "sem", "sandwich" or "opg": see
+        :func:`emkit.information.covariance`.
         """
-        return information.covariance(self.model, self.params, data)
+        return information.covariance(self.model, self.params, data, method)
 
-    def standard_errors(self, data: Any) -> Params:
+    def standard_errors(self, data: Any, method: str = "auto") -> Params:
         """Return standard errors in the shape of the params; NaN where an estimate lies on a bound."""
-        return information.standard_errors(self.model, self.params, data)
+        return information.standard_errors(self.model, self.params, data, method)
 
-    def confidence_intervals(self, data: Any, level: float = 0.95) -> tuple[Params, Params]:
+    def confidence_intervals(self, data: Any, level: float = 0.95, method: str = "auto") -> tuple[Params, Params]:
         """Return the lower and upper ends of normal-theory intervals, each in the shape of the params."""
-        return information.confidence_intervals(self.model, self.params, data, level)
+        return information.confidence_intervals(self.model, self.params, data, level, method)
 
-    def verify(self, data: Any) -> information.Verification:
+    def delta(self, function: Callable[[Params], Any], data: Any, method: str = "auto") -> information.Delta:
+        """Return a function of the params with its standard errors, by the delta method."""
+        return information.delta(function, self.model, self.params, data, method)
+
+    def bootstrap(
+        self,
+        data: Any,
+        n: int = 200,
+        *,
+        kind: str = "nonparametric",
+        rng: Any = None,
+        engine: Any = None,
+        align: bool = True,
+        **settings: Any,
+    ) -> information.Bootstrap[Params]:
+        """Return the estimates from ``n`` replicates of the data, each fitted from these params.
+
+        See :func:`emkit.information.bootstrap`. ``settings`` go to :func:`emkit.fit`; ``rng`` and ``engine`` are the
+        bootstrap's own.
+        """
+        refit = functools.partial(type(self)._fit, **settings)
+        return information.bootstrap(
+            refit, self.model, self.params, data, n, kind=kind, rng=rng, engine=engine, align=align
+        )
+
+    def verify(self, data: Any, method: str = "auto") -> information.Verification:
         """Return what derivatives say about these params: a maximum, a saddle, or a point on the way."""
-        return information.verify(self.model, self.params, data)
+        return information.verify(self.model, self.params, data, method)
 
     def __repr__(self) -> str:
         return (
@@ -208,35 +249,11 @@ class EMResult(Generic[Params]):
 
     def summary(self) -> str:
         """Return a report for people: how the fit went, then the estimates."""
-        name = getattr(self.model, "objective_name", "log-likelihood")
-        rows = [("model", _describe_model(self.model)), (name, f"{self.log_likelihood:.6f}")]
-        if self.objective != self.log_likelihood and not np.isnan(self.objective):
-            rows.append(("objective", f"{self.objective:.6f} (with log-prior)"))
-        rows.append(("parameters", str(self.n_parameters)))
-        if self.n_observations is not None:
-            rows += [("observations", f"{self.n_observations:g}"), ("BIC", f"{self.bic:.4f}")]
-        rows += [("AIC", f"{self.aic:.4f}"), ("status", self.message)]
-        rows.append(("work", self._describe_work()))
-        if np.isfinite(self.rate):
-            rows.append(("EM rate", f"about {self.rate:.4f}, estimated gap {_describe_gap(self.gap)}"))
-        if len(self.starts) > 1:
-            rows.append(("starts", self._describe_starts()))
-        rows += [("note", note) for note in self.notes]
-        width = max(len(label) for label, _ in rows)
-        lines = [f"{label:<{width}}  {text}" for label, text in rows]
-        return "\n".join([*lines, "", *_describe_params(self.model, self.params)])
+        return report.summary(self)
 
-    def _describe_work(self) -> str:
-        steps = f"{self.n_e_steps} E-steps, {self.n_iter} accepted step{'s' if self.n_iter != 1 else ''}"
-        if len(self.starts) > 1:
-            steps += f" (all starts: {sum(start.n_e_steps for start in self.starts)} E-steps)"
-        return f"{steps}, {self.elapsed:.3g} s"
-
-    def _describe_starts(self) -> str:
-        reached = [start for start in self.starts if abs(start.objective - self.objective) <= 1e-4]
-        failed = [start for start in self.starts if start.status is None]
-        text = f"{len(reached)} of {len(self.starts)} reached this objective"
-        return f"{text}, {len(failed)} failed" if failed else text
+    def _repr_html_(self) -> str:
+        """Return the report for a notebook."""
+        return notebook.html_report(self)
 
     def plot(self, data: Any = None, path: str | PathLike[str] | None = None, columns: Sequence[str] = ()) -> Any:
         """Draw the climb of the objective and, if the model can, the fit over ``data``; save it if a path is given.
@@ -250,33 +267,3 @@ class EMResult(Generic[Params]):
         fields = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
         fields["model_name"] = registry.model_name(type(self.model))
         storage.write(path, fields)
-
-
-def _describe_gap(gap: float) -> str:
-    if not np.isfinite(gap):
-        return "unknown"
-    return f"{gap:.1g} nats" if gap > NEGLIGIBLE_GAP else f"below {NEGLIGIBLE_GAP:g} nats"
-
-
-def _describe_model(model: Any) -> str:
-    text = repr(model)
-    # Python's own repr tells an address, which says nothing about the model.
-    return f"{type(model).__name__}()" if " object at 0x" in text else text
-
-
-def _describe_params(model: Any, params: Any) -> list[str]:
-    """Return a paragraph for each estimate; constants of the fit are left out."""
-    lines = []
-    spaces = spaces_of(model, params)
-    for path, leaf in tree.leaves(params):
-        if isinstance(spaces[path], Fixed):
-            continue
-        value = np.asarray(leaf)
-        # Six decimals are good to read, but leave nothing of rates in small units.
-        is_small = value.size > 0 and np.abs(value).max() < 1e-2
-        with np.printoptions(precision=6, suppress=not is_small, threshold=60, edgeitems=3, linewidth=100):
-            # A number alone ignores the print options; an array of one does not.
-            text = str(value) if value.ndim else str(value[None])[1:-1].strip()
-        name = tree.path_name(path)
-        lines.append(f"{name} = {text}" if "\n" not in text else f"{name} =\n{text}")
-    return lines

@@ -7,6 +7,7 @@ objects) is *static*: it stays as it is and never takes part in arithmetic.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar
@@ -70,6 +71,24 @@ def leaves(node: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
         return
     for name, child in children(node):
         yield from leaves(child, (*path, name))
+
+
+def getter(node: object, path: Path) -> Callable[[Any], Any]:
+    """Return a function that fetches the leaf at ``path`` from trees built like ``node``, without walking them."""
+    steps: list[Callable[[Any], Any]] = []
+    for name in path:
+        is_indexed = isinstance(node, Mapping) or isinstance(name, int)
+        steps.append(operator.itemgetter(name) if is_indexed else operator.attrgetter(str(name)))
+        node = steps[-1](node)
+    if len(steps) == 1:
+        return steps[0]
+
+    def get(tree: Any) -> Any:
+        for step in steps:
+            tree = step(tree)
+        return tree
+
+    return get
 
 
 def map_leaves(function: Callable[..., Any], first: Tree, *others: Any) -> Tree:

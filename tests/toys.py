@@ -269,3 +269,34 @@ class TablePoisson(PoissonMixture):
             msg = f"A table of two columns is expected, and this one has {data.shape[1]}."
             raise ValueError(msg)
         return data[:, 0], data[:, 1]
+
+
+@attrs.frozen
+class Hills(emkit.LatentModel):
+    """One hill for each start: start r climbs to height ``heights[r]``; a text is an exception, NaN a bad objective.
+
+    Params are (which hill, position). ``initialize`` counts its calls, which only a test may do.
+    """
+
+    heights: tuple
+    calls: list = attrs.field(factory=list)
+    floor: float = 0.0
+
+    def initialize(self, data, rng):
+        self.calls.append(rng.random())
+        hill = len(self.calls) - 1
+        if isinstance(self.heights[hill], str):
+            raise ValueError(self.heights[hill])
+        if isinstance(self.heights[hill], BaseException):
+            raise self.heights[hill]
+        return {"hill": hill, "x": np.array([1.0])}
+
+    def e_step(self, params, data):
+        x = params["x"][0]
+        return emkit.EStep(params, self.heights[params["hill"]] - float(x - self.floor) ** 2, 1.0)
+
+    def m_step(self, params, statistics):
+        return {"hill": params["hill"], "x": self.floor + (statistics["x"] - self.floor) / 2}
+
+    def space(self, params):
+        return {"x": space.Positive(self.floor if params["hill"] == 0 else 0.0)}

@@ -5,8 +5,11 @@ the driver halves an infeasible proposal towards F(x), evaluates it, and accepts
 fallen by more than rounding (the gate). So no accelerator can make a fit worse or wrong, only slower.
 """
 
+from emkit.acceleration.anderson import Anderson
+from emkit.acceleration.automatic import Automatic
 from emkit.acceleration.base import Acceleration, Accelerator
 from emkit.acceleration.names import as_accelerator
+from emkit.acceleration.quasi_newton import QuasiNewton
 from emkit.acceleration.squarem import Squarem
 
-__all__ = ["Acceleration", "Accelerator", "Squarem", "as_accelerator"]
+__all__ = ["Acceleration", "Accelerator", "Anderson", "Automatic", "QuasiNewton", "Squarem", "as_accelerator"]

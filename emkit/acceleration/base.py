@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,18 @@ Array = NDArray[np.float64]
 class Acceleration(ABC):
     """The memory of an accelerator during one run.
 
-    Attributes
-    ----------
-    stabilises : bool
-        Whether proposals are followed by one EM step before they are judged. The judgement then waits for the
-        objective that the next E-step reports anyway, so it costs nothing.
+    At every accepted point the driver calls either :meth:`propose` or :meth:`skipped`, and after a proposal
+    :meth:`judged`. A subclass that is an attrs class of numbers, arrays and lists of these can be saved in
+    checkpoints; any other begins anew when a run is resumed.
     """
 
-    stabilises: ClassVar[bool] = False
+    @property
+    def stabilises(self) -> bool:
+        """Whether proposals are followed by one EM step before they are judged.
+
+        The judgement then waits for the objective that the next E-step reports anyway, so it costs nothing.
+        """
+        return False
 
     @abstractmethod
     def propose(self, x: Array, image: Array) -> Array | None:
@@ -30,11 +33,11 @@ class Acceleration(ABC):
 
     @abstractmethod
     def judged(self, *, accepted: bool) -> None:
-        """Hear whether the last proposal was accepted."""
+        """Hear whether the last proposal was accepted. If not, the plain step is taken."""
 
     @abstractmethod
-    def restart(self) -> None:
-        """Forget points seen so far: plain steps were taken since."""
+    def skipped(self, x: Array, image: Array) -> None:
+        """Hear of a point from which the plain step is taken without asking for a proposal."""
 
 
 class Accelerator(ABC):
@@ -42,7 +45,7 @@ class Accelerator(ABC):
 
     @abstractmethod
     def begin(self, scale: Array, fields: Sequence[slice]) -> Acceleration:
-        """Return the state for one run.
+        """Return the memory for one run.
 
         Parameters
         ----------

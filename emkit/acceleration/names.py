@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from emkit.acceleration.anderson import Anderson
+from emkit.acceleration.automatic import Automatic
 from emkit.acceleration.base import Accelerator
+from emkit.acceleration.quasi_newton import QuasiNewton
 from emkit.acceleration.squarem import Squarem
 
-_BY_NAME: dict[str, Accelerator] = {"squarem": Squarem()}
+_BY_NAME: dict[str, Accelerator] = {
+    "auto": Automatic(),
+    "anderson": Anderson(),
+    "quasi_newton": QuasiNewton(),
+    "squarem": Squarem(),
+}
 
 
 def as_accelerator(accelerate: str | Accelerator | None) -> Accelerator | None:

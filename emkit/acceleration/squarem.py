@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import attrs
 import numpy as np
@@ -42,50 +41,59 @@ class Squarem(Accelerator):
 
     def begin(self, scale: Array, fields: Sequence[slice]) -> Acceleration:
         """Return the state for one run."""
-        return _SquaremState(scale, fields, self.step_max, self.factor)
+        places = [(field.start, field.stop) for field in fields]
+        return SquaremMemory(scale, places, self.step_max, self.factor)
 
 
-class _SquaremState(Acceleration):
-    stabilises: ClassVar[bool] = True
+@attrs.define(eq=False)
+class SquaremMemory(Acceleration):
+    """What SQUAREM remembers during one run."""
 
-    def __init__(self, scale: Array, fields: Sequence[slice], step_max: float, factor: float) -> None:
-        self._scale = scale
-        self._fields = fields
-        self._step_max = step_max
-        self._factor = factor
-        self._start: Array | None = None
-        self._at_bound = False
+    scale: Array
+    fields: list[tuple[int, int]]
+    step_max: float
+    factor: float
+    start: Array | None = None
+    at_bound: bool = False
+
+    @property
+    def stabilises(self) -> bool:
+        """True: the extrapolated point itself is often lower than where it leads."""
+        return True
 
     def propose(self, x: Array, image: Array) -> Array | None:
-        if self._start is None:
-            self._start = x
+        """Return the extrapolation over two EM steps, at every second point."""
+        if self.start is None:
+            self.start = x
             return None
-        start, self._start = self._start, None
+        start, self.start = self.start, None
         first = x - start
         change = (image - x) - first
-        step = min(max(self._wanted(first, change), 1.0), self._step_max)
-        self._at_bound = step == self._step_max
+        step = min(max(self._wanted(first, change), 1.0), self.step_max)
+        self.at_bound = step == self.step_max
         if step <= 1.0:
             # The plain step x2 itself: accepted by construction.
             self.judged(accepted=True)
             return None
         return np.asarray(start + 2 * step * first + step**2 * change)
 
-    def restart(self) -> None:
-        self._start = None
+    def skipped(self, x: Array, image: Array) -> None:
+        """Forget a first step whose second was taken elsewhere."""
+        self.start = None
+
+    def judged(self, *, accepted: bool) -> None:
+        """Adapt the bound of the step."""
+        if not accepted:
+            self.step_max = max(1.0, self.step_max / self.factor)
+        elif self.at_bound:
+            self.step_max *= self.factor
+        self.at_bound = False
+        self.start = None
 
     def _wanted(self, first: Array, change: Array) -> float:
         ratios = []
-        for field in self._fields:
-            curvature = np.linalg.norm(change[field] / self._scale[field])
+        for begin, end in self.fields:
+            curvature = np.linalg.norm(change[begin:end] / self.scale[begin:end])
             if curvature > 0:
-                ratios.append(float(np.linalg.norm(first[field] / self._scale[field]) / curvature))
+                ratios.append(float(np.linalg.norm(first[begin:end] / self.scale[begin:end]) / curvature))
         return min(ratios, default=1.0)
-
-    def judged(self, *, accepted: bool) -> None:
-        if not accepted:
-            self._step_max = max(1.0, self._step_max / self._factor)
-        elif self._at_bound:
-            self._step_max *= self._factor
-        self._at_bound = False
-        self._start = None

@@ -10,10 +10,14 @@ import attrs
 import numpy as np
 
 from emkit import tree
+from emkit.engines.choice import n_workers
 from emkit.engines.serial import Engine, SerialEngine
 from emkit.model import EStep, as_e_step, offers
 
 T = TypeVar("T")
+
+#: Shards for each of several workers: enough that none waits long for another, few enough to send around.
+SHARDS_PER_WORKER = 4
 
 
 def cut(data: Any, rows: int) -> list[Any]:
@@ -89,8 +93,16 @@ def add_e_steps(left: EStep[Any], right: EStep[Any]) -> EStep[Any]:
     )
 
 
-def _e_step_of_leaf(model: Any, params: Any, leaf: Any) -> EStep[Any]:
-    return as_e_step(model, model.e_step(params, leaf))
+def _e_step_of_shard(model: Any, params: Any, leaves: list[Any]) -> EStep[Any]:
+    return merge_in_tree((as_e_step(model, model.e_step(params, leaf)) for leaf in leaves), add_e_steps)
+
+
+def shard_size(n_leaves: int, workers: int) -> int:
+    """Return how many leaves one worker takes at a time: a power of two, so that a shard is a node of the tree."""
+    size = 1
+    while workers > 1 and 2 * size * workers * SHARDS_PER_WORKER <= n_leaves:
+        size *= 2
+    return size
 
 
 @attrs.frozen(eq=False)
@@ -124,5 +136,9 @@ class Workload:
 
     def e_step(self, params: Any) -> EStep[Any]:
         """Return the E-step over all the data."""
-        run = functools.partial(_e_step_of_leaf, self.model, params)
-        return merge_in_tree(self.engine.map(run, self.leaves), add_e_steps)
+        if len(self.leaves) == 1 and isinstance(self.engine, SerialEngine):
+            return as_e_step(self.model, self.model.e_step(params, self.leaves[0]))
+        run = functools.partial(_e_step_of_shard, self.model, params)
+        size = shard_size(len(self.leaves), n_workers(self.engine))
+        shards = (self.leaves[start : start + size] for start in range(0, len(self.leaves), size))
+        return merge_in_tree(self.engine.map(run, shards), add_e_steps)

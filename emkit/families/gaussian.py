@@ -89,7 +89,7 @@ class Gaussians:
             return sums.moments()
 
     def mixture_e_step(
-        self, x: Array, log_weights: Array, sample_weight: Array | None = None
+        self, x: Array, log_weights: Array, sample_weight: Array | None = None, temperature: float = 1.0
     ) -> tuple[GaussianMoments, float]:
         """Return the moments and the log-likelihood of a mixture of these Gaussians, in one pass.
 
@@ -109,6 +109,8 @@ class Gaussians:
             May contain ``-inf``.
         sample_weight : ndarray of shape (n_samples,), optional
             A row of weight zero takes no part, even if its density is zero.
+        temperature : float
+            Divides ``log_joint`` above and multiplies the log-likelihood, for deterministic annealing.
 
         Returns
         -------
@@ -123,10 +125,12 @@ class Gaussians:
             sums = Sums.zeros(plan)
             for rows, phi, far in plan.blocks(x):
                 joint = plan.log_joint(phi, far)
+                if temperature != 1:
+                    joint /= temperature
                 weights = None if sample_weight is None else sample_weight[rows]
                 totals.append(normalise(joint, weights))
                 sums.add(phi, joint)
-            return sums.moments(), math.fsum(totals)
+            return sums.moments(), temperature * math.fsum(totals)
 
     def _plan(self, log_weights: Array | float = 0.0) -> Plan:
         """Return what a pass over the data needs to know."""

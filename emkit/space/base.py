@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 PROBABILITY_ATOL = 1e-9
 #: An entry this close to its bound, relative to the bound, counts as lying on it.
 BOUND_RTOL = 1e-6
+#: How near to a bound an entry may be taken in one accelerated step, relative to where EM takes it.
+INSIDE = 0.1
 ON_BOUND = "lies on the bound of its space."
 
 
@@ -58,6 +60,14 @@ class Space(ABC):
         """
         return bool(np.isfinite(proposal).all())
 
+    def pull_inside(self, proposal: Array, reference: Array) -> Array:
+        """Return the proposal with entries beyond a bound put back inside, where the set's equations permit that.
+
+        An entry comes to :data:`INSIDE` of its distance from the bound at the reference; the rest is kept as far as
+        possible. What is still not allowed must be shortened as a whole. The default changes nothing.
+        """
+        return proposal
+
     def tangent(self, value: Array) -> Array:
         """Return the free directions at ``value``, shape (n_free, size), one per row."""
         return np.eye(value.size)
@@ -65,6 +75,10 @@ class Space(ABC):
     def n_free(self, value: Array) -> int:
         """Return the number of free directions, without building them."""
         return value.size
+
+    def room(self, value: Array, direction: Array) -> Array:
+        """Return how far each entry can move in a direction (its sign) before it meets a bound; else infinite."""
+        return np.full(value.shape, np.inf)
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which entries lie on the edge of the set, in the shape of ``value``."""

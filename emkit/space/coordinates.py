@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from emkit import tree
 from emkit.space.assignment import spaces_of
@@ -26,6 +28,7 @@ class Entry:
     is_float: bool
     place: slice
     scale: Array
+    get: Callable[[Any], Any]
 
     @property
     def name(self) -> str:
@@ -44,6 +47,8 @@ class Coordinates(Generic[Params]):
     entries: tuple[Entry, ...]
     like: Params
     scale: Array
+    starts: NDArray[np.intp]
+    sizes: Array
 
     @classmethod
     def of(cls, model: object, params: Params, after_one_step: Params | None = None) -> Coordinates[Params]:
@@ -59,24 +64,33 @@ class Coordinates(Generic[Params]):
             value = np.asarray(leaf, dtype=np.float64)
             scale = _scale(space, value, later.get(path))
             place = slice(offset, offset + value.size)
-            entries.append(Entry(path, space, value.shape, not isinstance(leaf, np.ndarray), place, scale))
+            is_float = not isinstance(leaf, np.ndarray)
+            entries.append(Entry(path, space, value.shape, is_float, place, scale, tree.getter(params, path)))
             offset += value.size
         scales = [entry.scale for entry in entries]
-        return cls(tuple(entries), params, np.concatenate(scales) if scales else np.zeros(0))
+        filled = [entry.place for entry in entries if entry.scale.size]
+        return cls(
+            tuple(entries),
+            params,
+            np.concatenate(scales) if scales else np.zeros(0),
+            np.array([place.start for place in filled], dtype=np.intp),
+            np.array([place.stop - place.start for place in filled], dtype=np.float64),
+        )
 
     def flatten(self, params: Params) -> Array:
         """Return the accelerated entries as one vector, in natural units."""
-        found = dict(tree.leaves(params))
-        parts = []
-        for entry in self.entries:
-            value = np.asarray(found.get(entry.path, np.nan), dtype=np.float64)
-            if value.shape != entry.shape:
-                msg = (
-                    f"{entry.name} had shape {entry.shape} at the start, and now {value.shape}: an M-step must keep it."
-                )
-                raise ValueError(msg)
-            parts.append(value.ravel())
+        parts = [self._part(entry, params) for entry in self.entries]
         return np.concatenate(parts) if parts else np.zeros(0)
+
+    def _part(self, entry: Entry, params: Params) -> Array:
+        try:
+            value = np.asarray(entry.get(params), dtype=np.float64)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            value = np.array(np.nan)
+        if value.shape != entry.shape:
+            msg = f"{entry.name} had shape {entry.shape} at the start, and now {value.shape}: an M-step must keep it."
+            raise ValueError(msg)
+        return value.ravel()
 
     def unflatten(self, vector: Array, like: Params | None = None) -> Params:
         """Return params with the entries of ``vector``; the rest is taken from ``like``."""
@@ -86,16 +100,19 @@ class Coordinates(Generic[Params]):
             values[entry.path] = float(part) if entry.is_float else part.copy()
         return tree.replace_leaves(self.like if like is None else like, values)
 
+    def norms(self, scaled: Array) -> tuple[float, float]:
+        """Return the root mean square of a difference, of all entries and the largest over fields.
+
+        The difference is in units of each entry's scale. A step is small only if it is small in every field.
+        """
+        if scaled.size == 0:
+            return 0.0, 0.0
+        squares = np.add.reduceat(scaled * scaled, self.starts)
+        return math.sqrt(squares.sum() / scaled.size), math.sqrt((squares / self.sizes).max())
+
     def norm(self, difference: Array) -> float:
         """Return the root mean square of a difference, each entry in units of its scale."""
-        if difference.size == 0:
-            return 0.0
-        return float(np.linalg.norm(difference / self.scale) / np.sqrt(difference.size))
-
-    def largest_field_norm(self, difference: Array) -> float:
-        """Return the largest root mean square over fields: a step is small only if it is small in every field."""
-        norms = [np.sqrt(np.mean((difference[e.place] / e.scale) ** 2)) for e in self.entries if e.scale.size]
-        return float(max(norms, default=0.0))
+        return self.norms(difference / self.scale)[0]
 
 
 def _is_whole(leaf: Any) -> bool:
@@ -152,6 +169,16 @@ class Guard:
             if entry.path in self._held:
                 value = vector[entry.place].reshape(entry.shape)
                 self._held[entry.path] = tuple(test for test in self._held[entry.path] if test(value))
+
+    def pull_inside(self, proposal: Array, reference: Array) -> Array:
+        """Return the proposal with every field pulled inside its bounds as far as its space can do that."""
+        pulled = proposal.copy()
+        for entry in self._entries:
+            inside = entry.space.pull_inside(
+                proposal[entry.place].reshape(entry.shape), reference[entry.place].reshape(entry.shape)
+            )
+            pulled[entry.place] = inside.ravel()
+        return pulled
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether ``proposal`` is feasible, given an EM iterate nearby."""

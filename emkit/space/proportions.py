@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.space.base import PROBABILITY_ATOL, Array, Space, as_floats, outside
+from emkit.space.base import INSIDE, PROBABILITY_ATOL, Array, Space, as_floats, outside
 
 #: How far from one a proportion may sum. Rounding of 1e6 additions stays far below it, a mistake far above.
 SUM_TOLERANCE = 1e-8
@@ -44,6 +44,15 @@ class Simplex(Space):
         inside = np.where(reference > 0, proposal > 0, proposal >= 0)
         return bool(inside.all()) and bool(np.isfinite(proposal).all())
 
+    def pull_inside(self, proposal: Array, reference: Array) -> Array:
+        """Return entries at or below 0 moved above it, and the others of their row shortened to keep its sum."""
+        outside = (proposal <= 0) & (reference > 0)
+        if not outside.any() or not np.isfinite(proposal).all():
+            return proposal
+        moved = np.where(outside, INSIDE * reference, 0.0)
+        others = np.where(outside, 0.0, proposal)
+        return moved + others * (1 - moved.sum(axis=-1, keepdims=True)) / others.sum(axis=-1, keepdims=True)
+
     def tangent(self, value: Array) -> Array:
         """Return ``e_j - e_r`` for every supported entry j of a row but the row's largest entry r."""
         rows = value.reshape(-1, value.shape[-1])
@@ -61,6 +70,10 @@ class Simplex(Space):
     def n_free(self, value: Array) -> int:
         """Return the number of supported entries less one for each row."""
         return int(np.count_nonzero(self._support(value))) - int(value.size // value.shape[-1])
+
+    def room(self, value: Array, direction: Array) -> Array:
+        """Return the distance from 0, downwards."""
+        return np.where(direction < 0, value, np.inf)
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which supported entries are zero."""

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.space.base import BOUND_RTOL, ON_BOUND, PROBABILITY_ATOL, Array, Space, as_floats, outside
+from emkit.space.base import BOUND_RTOL, INSIDE, ON_BOUND, PROBABILITY_ATOL, Array, Space, as_floats, outside
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +56,15 @@ class Positive(Space):
         above = np.where(reference > self.lower, proposal > self.lower, proposal >= self.lower)
         return bool(above.all()) and bool(np.isfinite(proposal).all())
 
+    def pull_inside(self, proposal: Array, reference: Array) -> Array:
+        """Return entries at or below the bound moved above it."""
+        lower = as_floats(self.lower)
+        return np.where((proposal <= lower) & (reference > lower), lower + INSIDE * (reference - lower), proposal)
+
+    def room(self, value: Array, direction: Array) -> Array:
+        """Return the distance from ``lower``, downwards."""
+        return np.where(direction < 0, value - as_floats(self.lower), np.inf)
+
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which entries equal ``lower``."""
         return np.asarray(value <= self._edge(1))
@@ -91,6 +100,15 @@ class UnitInterval(Space):
         low = np.where(reference > 0, proposal > 0, proposal >= 0)
         high = np.where(reference < 1, proposal < 1, proposal <= 1)
         return bool((low & high).all())
+
+    def pull_inside(self, proposal: Array, reference: Array) -> Array:
+        """Return entries at or beyond 0 or 1 moved inside."""
+        inside = np.where((proposal <= 0) & (reference > 0), INSIDE * reference, proposal)
+        return np.where((proposal >= 1) & (reference < 1), 1 - INSIDE * (1 - reference), inside)
+
+    def room(self, value: Array, direction: Array) -> Array:
+        """Return the distance from 0 downwards and from 1 upwards."""
+        return np.where(direction < 0, value, np.where(direction > 0, 1 - value, np.inf))
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which entries are 0 or 1."""

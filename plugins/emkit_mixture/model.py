@@ -81,11 +81,16 @@ class GaussianMixtureModel(LatentModel[MixtureData, GaussianMixtureParams, Gauss
 
     leaf_rows: ClassVar[int | None] = 65_536
 
-    def e_step(self, params: GaussianMixtureParams, data: MixtureData) -> EStep[GaussianMixtureStatistics]:
-        """Return moments under ``responsibilities[n, k] = P(z_n = k | x_n)``, and the log-likelihood."""
+    def e_step(
+        self, params: GaussianMixtureParams, data: MixtureData, temperature: float = 1.0
+    ) -> EStep[GaussianMixtureStatistics]:
+        """Return moments under ``responsibilities[n, k] = P(z_n = k | x_n)``, and the log-likelihood.
+
+        At another temperature both are the tempered ones of deterministic annealing; see :func:`emkit.anneal`.
+        """
         rows = self.prepare(data)
         gaussians = self._gaussians(params, rows.x)
-        moments, log_likelihood = gaussians.mixture_e_step(rows.x, _log(params.weights), rows.weights)
+        moments, log_likelihood = gaussians.mixture_e_step(rows.x, _log(params.weights), rows.weights, temperature)
         n_observations = len(rows.x) if rows.weights is None else float(rows.weights.sum())
         return EStep(moments, log_likelihood, n_observations, gaussians.rounding(moments.counts))
 

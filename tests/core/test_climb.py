@@ -27,7 +27,7 @@ from toys import (
 import emkit
 from emkit import Status, space
 from emkit.acceleration import Acceleration, Accelerator
-from emkit.convergence import CHECKS, FALL_RTOL
+from emkit.convergence.monitor import CHECKS, FALL_RTOL
 from emkit.errors import DegenerateError, LikelihoodDecreasedError, LikelihoodDecreasedWarning
 from emkit.space.assignment import check_params
 
@@ -68,7 +68,10 @@ class Proposes(Accelerator):
 class Proposing(Acceleration):
     def __init__(self, settings):
         self._settings = settings
-        self.stabilises = settings.stabilises
+
+    @property
+    def stabilises(self):
+        return self._settings.stabilises
 
     def propose(self, x, image):
         return self._settings.proposal(x, image)
@@ -76,7 +79,7 @@ class Proposing(Acceleration):
     def judged(self, *, accepted):
         pass
 
-    def restart(self):
+    def skipped(self, x, image):
         pass
 
 
@@ -427,15 +430,32 @@ def test_infeasible_points_are_never_evaluated():
                 assert (params >= 0).all()
 
 
-def test_an_infeasible_proposal_is_halved_towards_the_plain_step_before_it_is_evaluated():
+@attrs.frozen(eq=False)
+class Unbending(space.Positive):
+    """Positive numbers that are shortened as a whole only."""
+
+    def pull_inside(self, proposal, reference):
+        return proposal
+
+
+@pytest.mark.parametrize(
+    ("space_of_params", "evaluated"),
+    [
+        # From -1, halfway to the image .9 is -.05, and halfway again .425.
+        (Unbending(), [0.425]),
+        # A tenth of the image's own distance from the bound.
+        (space.Positive(), [0.09]),
+    ],
+    ids=["halved", "pulled"],
+)
+def test_an_infeasible_proposal_is_made_feasible_before_it_is_evaluated(space_of_params, evaluated):
     class Bounded(Parabola):
         def space(self, params):
-            return space.Positive()
+            return space_of_params
 
     model = Watched(Bounded(0.9))
     emkit.fit(model, None, np.array([1.0]), accelerate=Proposes(lambda x, image: np.array([-1.0])), max_iter=2)
-    # From -1, halfway to the image .9 is -.05, and halfway again .425.
-    assert model.evaluated[1] == pytest.approx([0.425])
+    assert model.evaluated[1] == pytest.approx(evaluated)
 
 
 def test_a_proposal_that_no_halving_makes_feasible_is_dropped_without_an_e_step():

@@ -350,7 +350,7 @@ def test_the_display_is_closed_however_the_fit_ends(monkeypatch, error):
         return answer
 
     display = Display()
-    monkeypatch.setattr("emkit.driver.reporter", lambda progress: display)
+    monkeypatch.setattr("emkit.driver.reporter", lambda *_: display)
     ends = pytest.raises(ZeroDivisionError) if error else contextlib.nullcontext()
     with ends:
         emkit.fit(Watched(Parabola(0.9), on_e_step=hook), None, START, progress=True, accelerate=None)

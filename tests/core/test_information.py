@@ -287,8 +287,8 @@ def test_the_information_of_a_posterior_includes_the_prior(sample):
             return -5.0 * float(params.mean) ** 2
 
     v = sample.var()
-    flat = information.observed_information(Normal(), NormalPair(1.0, v), sample)[0]
-    sharp = information.observed_information(WithPrior(), NormalPair(1.0, v), sample)[0]
+    flat = information.observed_information(Normal(), NormalPair(1.0, v), sample).matrix
+    sharp = information.observed_information(WithPrior(), NormalPair(1.0, v), sample).matrix
     assert (sharp - flat)[0, 0] == pytest.approx(10.0, rel=1e-4)
 
 

@@ -7,48 +7,17 @@ import types
 import attrs
 import numpy as np
 import pytest
-from toys import DEATHS, Parabola, PoissonMixture, PoissonMixtureParams
+from toys import DEATHS, Hills, Parabola, PoissonMixture, PoissonMixtureParams
 
 import emkit
-from emkit import Status, space
+from emkit import Status
 from emkit.errors import DegenerateError, FitFailedError
-from emkit.restarts import Outcome, best_of, run_starts, streams
+from emkit.restarts import Outcome, best_of, streams
 from emkit.result import Start
 
 
 def draws(rng, n):
     return [generator.random() for generator in streams(rng, n)]
-
-
-@attrs.frozen
-class Hills(emkit.LatentModel):
-    """One hill for each start: start r climbs to height ``heights[r]``; a text is an exception, NaN a bad objective.
-
-    Params are (which hill, position). ``initialize`` counts its calls, which only a test may do.
-    """
-
-    heights: tuple
-    calls: list = attrs.field(factory=list)
-    floor: float = 0.0
-
-    def initialize(self, data, rng):
-        self.calls.append(rng.random())
-        hill = len(self.calls) - 1
-        if isinstance(self.heights[hill], str):
-            raise ValueError(self.heights[hill])
-        if isinstance(self.heights[hill], BaseException):
-            raise self.heights[hill]
-        return {"hill": hill, "x": np.array([1.0])}
-
-    def e_step(self, params, data):
-        x = params["x"][0]
-        return emkit.EStep(params, self.heights[params["hill"]] - float(x - self.floor) ** 2, 1.0)
-
-    def m_step(self, params, statistics):
-        return {"hill": params["hill"], "x": self.floor + (statistics["x"] - self.floor) / 2}
-
-    def space(self, params):
-        return {"x": space.Positive(self.floor if params["hill"] == 0 else 0.0)}
 
 
 @pytest.mark.parametrize("source", [0, 12345, np.random.SeedSequence(3), np.random.SeedSequence(3, spawn_key=(7,))])
@@ -213,9 +182,9 @@ def test_the_callback_knows_which_start_it_sees():
 
 def test_no_start_begins_after_max_time(monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
-    fake = types.SimpleNamespace(monotonic=lambda: clock.now)
-    monkeypatch.setattr("emkit.climb.time", fake)
-    monkeypatch.setattr("emkit.driver.time", fake)
+    fake = types.SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
+    for room in ("climb", "driver", "restarts.start"):
+        monkeypatch.setattr(f"emkit.{room}.time", fake)
 
     @attrs.frozen
     class Takes(Hills):
@@ -249,16 +218,10 @@ def test_outcomes_rank_from_sound_through_floored_and_degenerate_to_failed():
     assert best_of(ranking[4:][::-1]).start.index == 4
 
 
-def test_generators_are_handed_out_in_order():
-    generators = streams(0, 3)
-    seen = []
-
-    def run_one(index, generator):
-        seen.append((index, generator))
-        return outcome(index, Status.CONVERGED, 0.0)
-
-    run_starts(run_one, generators, lambda: False)
-    assert seen == list(enumerate(generators))
+def test_every_start_gets_its_own_stream_in_order():
+    model = Hills((-3.0, -1.0, -2.0))
+    emkit.fit(model, None, n_starts=3, rng=0)
+    assert model.calls == draws(0, 3)
 
 
 def test_many_starts_find_what_one_may_miss():
@@ -271,3 +234,52 @@ def test_many_starts_find_what_one_may_miss():
 
 def test_one_start_is_the_default():
     assert len(emkit.fit(Parabola(0.5), None, np.ones(1)).starts) == 1
+
+
+@attrs.frozen
+class Together(PoissonMixture):
+    """Spreads its starts over the range of the rates; ``asked`` notes how many were wanted."""
+
+    asked: list = attrs.field(factory=list, eq=False)
+    n_given: int = 100
+
+    def starts(self, data, rng, n):
+        self.asked.append(n)
+        for upper in np.linspace(2.0, 5.0, min(n, self.n_given)):
+            yield PoissonMixtureParams([0.5, 0.5], [rng.uniform(0.5, 1.0), upper])
+
+
+def test_a_model_that_offers_starts_is_asked_once_for_all_of_them():
+    model = Together()
+    first = {}
+    emkit.fit(model, DEATHS, n_starts=4, rng=3, callback=lambda point: first.setdefault(point.start, point.params))
+    assert model.asked == [4]
+    assert [params.rates[1] for params in first.values()] == [2.0, 3.0, 4.0, 5.0]
+    assert len({params.rates[0] for params in first.values()}) == 4
+
+
+def test_params_that_are_given_come_before_the_starts_of_the_model():
+    model = Together()
+    first = {}
+    given = PoissonMixtureParams([0.5, 0.5], [1.0, 9.0])
+    settings = {"n_starts": 3, "callback": lambda point: first.setdefault(point.start, point.params)}
+    emkit.fit(model, DEATHS, given, **settings)
+    assert model.asked == [2]
+    assert [params.rates[1] for params in first.values()] == [9.0, 2.0, 5.0]
+
+
+def test_a_single_start_that_is_given_asks_for_no_others():
+    model = Together()
+    emkit.fit(model, DEATHS, PoissonMixtureParams([0.5, 0.5], [1.0, 9.0]), max_iter=3)
+    assert model.asked == []
+
+
+def test_a_model_may_offer_fewer_starts_than_asked_for_but_not_none():
+    assert len(emkit.fit(Together(n_given=2), DEATHS, n_starts=5, rng=0, max_iter=3).starts) == 2
+    with pytest.raises(ValueError, match=r"Together\.starts gave no params; 5 were asked for"):
+        emkit.fit(Together(n_given=0), DEATHS, n_starts=5)
+
+
+def test_an_interrupt_before_any_start_has_a_point_is_passed_on_whatever_else_failed():
+    with pytest.raises(KeyboardInterrupt):
+        emkit.fit(Hills(("no room", KeyboardInterrupt(), -1.0)), None, n_starts=3)

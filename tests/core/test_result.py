@@ -1,4 +1,4 @@
-"""What a fit gives back: criteria, a report for people, pictures, and a file that reads back the same."""
+"""What a fit gives back: criteria, notes, questions about the data, and a file that reads back the same."""
 
 from __future__ import annotations
 
@@ -11,29 +11,20 @@ from toys import (
     LINKAGE_OPTIMUM,
     Linkage,
     LinkageParams,
-    Parabola,
     PoissonMixture,
     PoissonMixtureParams,
     PoissonVector,
-    TablePoisson,
     Watched,
 )
 
 import emkit
-from emkit import Start, Status, space
+from emkit import Start, Status
 from emkit.errors import FormatError
-
-TABLE = np.column_stack(DEATHS)
 
 
 @pytest.fixture(scope="module")
 def result():
     return emkit.fit(PoissonMixture(), DEATHS, PoissonMixtureParams([0.4, 0.6], [1.0, 3.0]))
-
-
-def lines(text):
-    """Return the rows of a summary by their label."""
-    return {line.partition("  ")[0]: line.partition("  ")[2].strip() for line in text.splitlines() if "  " in line}
 
 
 # Criteria
@@ -75,82 +66,7 @@ def test_a_model_may_count_its_parameters_itself():
     assert found.aic == -2 * found.log_likelihood + 34
 
 
-# The report
-
-
-def test_the_summary_reports_the_fit_and_the_estimates(result):
-    rows = lines(str(result))
-    assert rows["model"] == "PoissonMixture(n_components=2)"
-    assert rows["log-likelihood"] == f"{result.log_likelihood:.6f}"
-    assert rows["parameters"] == "3"
-    assert rows["observations"] == "1096"
-    assert rows["BIC"] == f"{result.bic:.4f}"
-    assert rows["AIC"] == f"{result.aic:.4f}"
-    assert rows["status"] == "Converged. At most 1e-06 nats remain to be gained."
-    assert rows["work"].startswith(f"{result.n_e_steps} E-steps, {result.n_iter} accepted steps")
-    assert rows["EM rate"].startswith(f"about {result.rate:.4f}, estimated gap")
-    assert not {"objective", "starts", "note"} & set(rows)
-    assert f"rates = [{result.params.rates[0]:.6f} {result.params.rates[1]:.6f}]" in str(result)
-
-
-def test_the_summary_says_why_a_fit_did_not_converge():
-    assert Status.MAX_ITER.value in emkit.fit(PoissonMixture(), DEATHS, rng=0, max_iter=3).summary()
-
-
-def test_the_summary_shows_the_objective_only_where_a_prior_changes_it():
-    class WithPrior(Linkage):
-        def log_prior(self, params):
-            return -7.0
-
-    found = emkit.fit(WithPrior(), LINKAGE_DATA, LinkageParams(0.5))
-    assert lines(found.summary())["objective"] == f"{found.objective:.6f} (with log-prior)"
-
-
-def test_the_summary_calls_the_objective_what_the_model_calls_it():
-    class Restricted(Linkage):
-        objective_name = "restricted log-likelihood"
-
-    found = emkit.fit(Restricted(), LINKAGE_DATA, LinkageParams(0.5))
-    assert lines(found.summary())["restricted log-likelihood"] == f"{found.log_likelihood:.6f}"
-
-
-def test_the_summary_leaves_bic_out_where_it_is_unknown():
-    found = emkit.fit(PoissonVector(), DEATHS, np.array([0.4, 1.0, 3.0]))
-    assert not {"BIC", "observations"} & set(lines(found.summary()))
-
-
-def test_the_summary_counts_the_starts_that_reached_the_objective(result):
-    def start(index, objective, status=Status.CONVERGED):
-        return Start(index, status, objective, 5, "")
-
-    best = result.objective
-    starts = (
-        start(0, best),
-        start(1, best - 5e-5),
-        start(2, best - 1.0),
-        start(3, -np.inf, None),
-        start(4, best + 50.0, Status.DEGENERATE),
-    )
-    row = lines(attrs.evolve(result, starts=starts).summary())["starts"]
-    assert row == "2 of 5 reached this objective, 1 failed"
-
-
-def test_the_summary_counts_the_work_of_all_starts(result):
-    starts = (Start(0, Status.CONVERGED, -1.0, 30, ""), Start(1, Status.MAX_ITER, -2.0, 12, ""))
-    assert "(all starts: 42 E-steps)" in lines(attrs.evolve(result, starts=starts).summary())["work"]
-
-
-def test_the_summary_names_a_model_without_a_text_of_its_own_by_its_class():
-    found = emkit.fit(Linkage(), LINKAGE_DATA, LinkageParams(0.5))
-    assert lines(found.summary())["model"] == "Linkage()"
-
-
-def test_the_summary_shows_every_note(result):
-    noted = attrs.evolve(result, notes=("weights[0] lies on the bound of its space.", "Component 1 is empty."))
-    assert [line for line in noted.summary().splitlines() if line.startswith("note")] == [
-        "note            weights[0] lies on the bound of its space.",
-        "note            Component 1 is empty.",
-    ]
+# Notes
 
 
 def test_notes_of_the_model_stand_beside_those_of_the_space():
@@ -162,31 +78,7 @@ def test_notes_of_the_model_stand_beside_those_of_the_space():
     assert found.notes == ("weights[0] lies on the bound of its space.", "Component 0 has rate 5.")
 
 
-def test_the_summary_leaves_constants_out():
-    class Center(PoissonMixture):
-        def space(self, params):
-            return {"weights": space.Fixed()}
-
-    found = emkit.fit(Center(), DEATHS, rng=0, max_iter=2)
-    assert "weights" not in found.summary()
-
-
-@pytest.mark.parametrize("unit", [1e-12, 1e-5, 1.0, 1e12])
-def test_the_summary_shows_six_digits_of_estimates_in_any_unit(result, unit):
-    rates = np.array([1.25, 2.5]) * unit
-    shown = attrs.evolve(result, params=PoissonMixtureParams([0.5, 0.5], rates)).summary()
-    text = next(line for line in shown.splitlines() if line.startswith("rates"))
-    back = [float(word) for word in text.partition("=")[2].strip(" []").split()]
-    assert back == pytest.approx(rates.tolist(), rel=1e-6)
-
-
-def test_a_table_of_estimates_begins_on_a_line_of_its_own(result):
-    shown = attrs.evolve(result, model=Parabola(), params=np.eye(2)).summary()
-    assert "params =\n[[1. 0.]\n [0. 1.]]" in shown
-
-
-def test_the_short_form_names_model_and_status(result):
-    assert repr(result).startswith("EMResult(PoissonMixture, CONVERGED, log_likelihood=-1989.94586")
+# Questions about the data
 
 
 def test_questions_about_the_data_are_answered_at_the_estimate():
@@ -196,45 +88,6 @@ def test_questions_about_the_data_are_answered_at_the_estimate():
     low, high = found.confidence_intervals(LINKAGE_DATA, 0.5)
     assert low.theta < LINKAGE_OPTIMUM < high.theta
     assert found.verify(LINKAGE_DATA).kind == "maximum"
-
-
-# Pictures
-
-PNG = b"\x89PNG\r\n"
-
-
-@pytest.mark.parametrize("max_iter", [1, 2, 10_000])
-def test_a_picture_of_the_climb_is_written_without_data(tmp_path, max_iter):
-    found = emkit.fit(PoissonMixture(), DEATHS, rng=0, max_iter=max_iter)
-    figure = found.plot(path=tmp_path / "climb.png")
-    assert (tmp_path / "climb.png").read_bytes().startswith(PNG)
-    (ax,) = figure.axes
-    assert ax.get_ylabel() == "nats below the end"
-
-
-def test_the_climb_shows_how_far_below_its_end_every_step_was(result):
-    (ax,) = result.plot().axes
-    (line,) = ax.get_lines()
-    below = result.objectives[-1] - result.objectives
-    assert np.array_equal(line.get_ydata(), below[below > 0])
-    assert np.array_equal(line.get_xdata(), np.flatnonzero(below > 0))
-
-
-def test_a_model_that_can_draw_itself_does_so_over_the_data(tmp_path):
-    found = emkit.fit(TablePoisson(), TABLE, rng=0)
-    figure = found.plot(TABLE, tmp_path / "fit.png", ["deaths", "days"])
-    assert [ax.get_xlabel() for ax in figure.axes] == ["deaths", "accepted step"]
-    assert (tmp_path / "fit.png").read_bytes().startswith(PNG)
-
-
-def test_a_model_that_cannot_draw_itself_shows_the_climb_alone(result):
-    assert len(result.plot(DEATHS).axes) == 1
-
-
-def test_without_matplotlib_the_error_says_how_to_install_it(result, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"emkit\[plot\]"):
-        result.plot()
 
 
 # Files

@@ -1,0 +1,70 @@
+"""The choice of an accelerator by the observed rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from emkit.acceleration.anderson import Anderson
+from emkit.acceleration.base import Acceleration, Accelerator, Array
+
+
+@attrs.frozen
+class Automatic(Accelerator):
+    """Plain EM while it is fast; another accelerator from the moment on when it has shown to be slow.
+
+    Parameters
+    ----------
+    rate : float
+        A step longer than this share of the one before is slow.
+    patience : int
+        So many slow steps in a row call for acceleration.
+    accelerator : Accelerator
+        What then takes over. It hears of every point from the beginning.
+    """
+
+    rate: float = 0.5
+    patience: int = 2
+    accelerator: Accelerator = attrs.field(factory=Anderson)
+
+    def begin(self, scale: Array, fields: Sequence[slice]) -> Acceleration:
+        """Return the memory for one run."""
+        memory = self.accelerator.begin(scale, fields)
+        return AutomaticMemory(self, scale, memory)
+
+
+@attrs.define(eq=False)
+class AutomaticMemory(Acceleration):
+    """What the automatic choice remembers during one run."""
+
+    settings: Automatic
+    scale: Array
+    memory: Acceleration
+    n_slow: int = 0
+    length: float = 0.0
+
+    @property
+    def stabilises(self) -> bool:
+        """As the accelerator that takes over."""
+        return self.memory.stabilises
+
+    def propose(self, x: Array, image: Array) -> Array | None:
+        """Return what the accelerator proposes, once plain EM has shown to be slow."""
+        if self.n_slow < self.settings.patience:
+            length = float(np.linalg.norm((image - x) / self.scale))
+            self.n_slow = self.n_slow + 1 if length > self.settings.rate * self.length > 0 else 0
+            self.length = length
+        if self.n_slow >= self.settings.patience:
+            return self.memory.propose(x, image)
+        self.memory.skipped(x, image)
+        return None
+
+    def skipped(self, x: Array, image: Array) -> None:
+        """Take note of a point."""
+        self.memory.skipped(x, image)
+
+    def judged(self, *, accepted: bool) -> None:
+        """Pass the judgement on."""
+        self.memory.judged(accepted=accepted)

@@ -1,0 +1,66 @@
+"""Estimates that are still on their way to a bound when a fit ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emkit import tree
+from emkit.space.base import Array
+from emkit.space.coordinates import Coordinates, Entry
+
+#: An entry whose steps, continued as they go, lead this share of its distance to a bound is on its way there. Towards a
+#: bound that EM reaches like 1/k, the last two steps promise half of the distance, whatever k.
+SHARE = 0.3
+#: Steps that shrink by less than this from one to the next converge sublinearly, or nearly so.
+SUBLINEAR = 0.9
+#: An entry so near to a lower bound, relative to its field's scale, has arrived: its steps are rounding.
+NEAR = 1e-8
+#: How many entries a note names.
+NAMED = 3
+
+
+def notes_on_the_way(coordinates: Coordinates[Any], points: Sequence[Array], images: Sequence[Array]) -> list[str]:
+    """Return a sentence for every field of which entries are on their way to a bound of their space.
+
+    With the last two plain steps ``d1`` and ``d2`` of an entry and ``r = d2 / d1``, what is still to come is
+    ``d2 r / (1 - r)``.
+
+    Parameters
+    ----------
+    points, images : sequences of (n_entries,)
+        x and F(x) of the last points, in units of each entry's scale.
+    """
+    if len(points) < 2 or not np.array_equal(points[-1], images[-2]):
+        return []
+    before, after = images[-2] - points[-2], images[-1] - points[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = after / before
+        ahead = np.where((ratio > 0) & (ratio < 1), after * ratio / (1 - ratio), 0.0)
+    notes = (_note(entry, coordinates, images[-1], ahead, ratio) for entry in coordinates.entries)
+    return [note for note in notes if note]
+
+
+def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Array, ratio: Array) -> str | None:
+    place, scale = entry.place, coordinates.scale[entry.place]
+    value, way = image[place] * scale, ahead[place] * scale
+    room = entry.space.room(value.reshape(entry.shape), np.sign(way).reshape(entry.shape)).ravel()
+    bound = entry.space.on_bound(value.reshape(entry.shape)).ravel()
+    below = entry.space.room(value.reshape(entry.shape), np.full(entry.shape, -1.0)).ravel()
+    going = np.flatnonzero((((np.abs(way) >= SHARE * room) & (room > 0)) | (below <= NEAR * scale)) & ~bound)
+    if going.size == 0:
+        return None
+    named = ", ".join(_name(entry, index, value[index]) for index in going[:NAMED])
+    more = f" and {going.size - NAMED} more" if going.size > NAMED else ""
+    verb = "is" if going.size == 1 else "are"
+    is_slow = np.nan_to_num(ratio[place][going]).max() > SUBLINEAR
+    pace = ", ever more slowly (sublinear convergence)" if is_slow else ""
+    return f"{named}{more} {verb} on the way to a bound of the space{pace}: the estimate is the bound itself."
+
+
+def _name(entry: Entry, index: int, value: float) -> str:
+    place = np.unravel_index(int(index), entry.shape) if entry.shape else ()
+    text = f"[{', '.join(str(int(i)) for i in place)}]" if place else ""
+    return f"{tree.path_name(entry.path)}{text} = {value:.3g}"

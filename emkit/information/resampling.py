@@ -1,0 +1,75 @@
+"""New data of the same size: rows drawn again, or simulated from the estimate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+
+from emkit import tree
+from emkit.errors import MissingCapabilityError
+from emkit.model import offers, require
+
+
+def check_can_resample(model: object, kind: str, n_observations: float | None) -> None:
+    """Raise unless a model can give the new data that a kind of bootstrap needs."""
+    if kind == "parametric":
+        require(model, "sample")
+        if n_observations is None or n_observations != round(n_observations):
+            msg = (
+                f"The parametric bootstrap simulates as many observations as there are, and the E-step reports "
+                f"{n_observations}: return emkit.EStep(statistics, log_likelihood, n_observations)."
+            )
+            raise ValueError(msg)
+    elif kind == "nonparametric":
+        if not offers(model, "resample") and getattr(model, "leaf_rows", None) is None:
+            msg = (
+                f"{type(model).__name__} does not say that rows are independent, so they are not drawn again: set "
+                "leaf_rows, or define resample(data, rng) -> data."
+            )
+            raise MissingCapabilityError(msg)
+    else:
+        msg = f'kind must be "parametric" or "nonparametric"; it is {kind!r}.'
+        raise ValueError(msg)
+
+
+def new_data(model: Any, params: Any, data: Any, kind: str, *, n_observations: float | None, rng: Generator) -> Any:
+    """Return data of one replicate."""
+    if kind == "parametric":
+        return model.sample(params, round(n_observations or 0), rng)
+    if offers(model, "resample"):
+        return model.resample(data, rng)
+    return resample_rows(data, rng)
+
+
+def resample_rows(data: Any, rng: Generator) -> Any:
+    """Return rows drawn with replacement: of a list its members, of a tree the rows of all its arrays together.
+
+    Weights travel with their rows. A table of values and counts is drawn row by row as well, which is right only
+    where the row is what was sampled; otherwise the model must define ``resample``.
+    """
+    if isinstance(data, list):
+        return [data[i] for i in rng.integers(len(data), size=len(data))]
+    lengths = {len(leaf) for leaf in _arrays(data) if leaf.ndim}
+    if len(lengths) != 1:
+        msg = (
+            f"Only arrays that share their first axis can be drawn again by rows; these have lengths "
+            f"{sorted(lengths)}. Define resample(data, rng) on the model."
+        )
+        raise ValueError(msg)
+    (length,) = lengths
+    return _rows(data, rng.integers(length, size=length))
+
+
+def _arrays(data: Any) -> list[Any]:
+    if isinstance(data, np.ndarray):
+        return [data]
+    return [leaf for _, child in tree.children(data) for leaf in _arrays(child)]
+
+
+def _rows(data: Any, index: Any) -> Any:
+    if isinstance(data, np.ndarray):
+        return data[index] if data.ndim else data
+    parts = tree.children(data)
+    return tree.rebuild(data, [_rows(child, index) for _, child in parts]) if parts else data

@@ -1,0 +1,147 @@
+"""Covariance matrices, standard errors and intervals of the estimates."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from emkit.errors import EmkitWarning
+from emkit.information.entries import flat, shaped_like
+from emkit.information.observed import METHODS, ObservedInformation, measure
+from emkit.information.score import score_contributions
+from emkit.information.surface import Surface
+
+Params = TypeVar("Params")
+Array = NDArray[np.float64]
+
+#: The smallest eigenvalue of the information, scaled to a unit diagonal, below which it counts as singular.
+SINGULAR = 1e-9
+#: The same in units of the error that the information shows itself.
+SINGULAR_NOISE = 10.0
+ROBUST = ("sandwich", "opg")
+
+
+def with_unit_diagonal(information: Array) -> tuple[Array, Array]:
+    """Return information scaled to a unit diagonal (zero where there is none), and the scale."""
+    scale = np.sqrt(np.abs(np.diag(information)))
+    scale = np.where(scale > 0, scale, 1.0)
+    return information / np.outer(scale, scale), scale
+
+
+def singular_below(information: ObservedInformation) -> float:
+    """Return the eigenvalue, on the scale of a unit diagonal, that cannot be told from zero."""
+    return max(SINGULAR, SINGULAR_NOISE * information.error)
+
+
+def inverse(information: Array, threshold: float = SINGULAR) -> Array:
+    """Return the inverse of an information matrix.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive definite: the params are no maximum, or not determined by the data.
+    """
+    if not len(information):
+        return np.zeros((0, 0))
+    standard, scale = with_unit_diagonal(information)
+    if not np.isfinite(standard).all() or np.linalg.eigvalsh(standard)[0] <= threshold:
+        msg = (
+            "The observed information is not positive definite, so there are no standard errors: the data do not "
+            "determine all params (equal components, say), or the params are not a maximum. See "
+            "result.verify(data), and fit fewer parameters or to a smaller tol."
+        )
+        raise ValueError(msg)
+    return np.asarray(np.linalg.inv(standard) / np.outer(scale, scale))
+
+
+def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, ObservedInformation | None]:
+    """Return the covariance along the free directions, and the observed information where the method takes it."""
+    if method not in (*METHODS, *ROBUST):
+        msg = f"method must be one of {', '.join(map(repr, (*METHODS, *ROBUST)))}; it is {method!r}."
+        raise ValueError(msg)
+    if method not in ROBUST:
+        information = measure(surface, method)
+        return inverse(information.matrix, singular_below(information)), information
+    products = _outer_products(surface)
+    if method == "opg":
+        return inverse(products), None
+    information = measure(surface)
+    bread = inverse(information.matrix, singular_below(information))
+    return bread @ products @ bread, information
+
+
+def _outer_products(surface: Surface) -> Array:
+    """Return the sum over observations of the outer products of their scores along the free directions."""
+    contributions = score_contributions(surface.workload, surface.params)
+    n_observations = surface.center_step.n_observations
+    if n_observations is not None and len(contributions) != n_observations:
+        warnings.warn(
+            f"{len(contributions)} score contributions stand for {n_observations:g} observations. Each counts as one "
+            "independent unit here: right for sequences, wrong for rows that carry a count, which are to be repeated.",
+            EmkitWarning,
+            stacklevel=2,
+        )
+    touched = surface.directions.any(axis=0)
+    along = contributions[:, touched] @ surface.directions[:, touched].T
+    return np.asarray(along.T @ along)
+
+
+def over_entries(surface: Surface, variance: Array) -> Array:
+    """Return the covariance of all entries: zero for fixed ones, NaN on the diagonal of those on a bound."""
+    full: Array = surface.directions.T @ variance @ surface.directions
+    bound = surface.entries_on_bound()
+    full[bound, bound] = np.nan
+    return full
+
+
+def covariance(model: Any, params: Any, data: Any, method: str = "auto") -> Array:
+    """Return the covariance matrix of all entries of the params, shape (n_entries, n_entries).
+
+    With directions D (rows), the observed information I along them, its inverse V and the sum J of outer products of
+    the scores of single observations, computes
+
+        D' V D          "score", "likelihood", "sem", or "auto": the first two, in this order
+        D' V J V D      "sandwich": right even where the model is wrong (Huber 1967; White 1982)
+        D' J^-1 D       "opg", outer product of gradients
+
+    Entries come in the order of :func:`emkit.tree.leaves`. Those that are fixed get zero, those on a bound NaN on the
+    diagonal. See :func:`emkit.information.observed_information` for what each method costs. A log-prior is part of
+    I, but not of J.
+
+    Raises
+    ------
+    ValueError
+        If the information is not positive definite: the params are no maximum, or not determined by the data.
+    MissingCapabilityError
+        If the model lacks what the method needs: ``complete_score`` or ``score_contributions``.
+    """
+    surface = Surface(model, params, data)
+    return over_entries(surface, free_covariance(surface, method)[0])
+
+
+def standard_errors(model: Any, params: Params, data: Any, method: str = "auto") -> Params:
+    """Return the standard error of every entry, in the shape of the params; NaN where it lies on a bound."""
+    errors: Params = shaped_like(params, np.sqrt(np.diag(covariance(model, params, data, method))))
+    return errors
+
+
+def confidence_intervals(
+    model: Any, params: Params, data: Any, level: float = 0.95, method: str = "auto"
+) -> tuple[Params, Params]:
+    """Return ``params -/+ z * standard_errors`` with z the normal quantile of the level."""
+    check_level(level)
+    width = special.ndtri((1 + level) / 2)
+    half = width * np.sqrt(np.diag(covariance(model, params, data, method)))
+    values = flat(params)
+    return shaped_like(params, values - half), shaped_like(params, values + half)
+
+
+def check_level(level: float) -> None:
+    """Raise ValueError unless a level is a probability."""
+    if not 0 < level < 1:
+        msg = f"level must lie between 0 and 1; it is {level!r}."
+        raise ValueError(msg)

@@ -1,0 +1,138 @@
+"""What a fit tells people: rows about how it went, the distinct optima, then the estimates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import tree
+from emkit.space import Fixed, spaces_of
+
+#: A gap below this is not worth its digits.
+NEGLIGIBLE_GAP = 1e-12
+#: How many distinct optima are listed.
+MAX_OPTIMA = 5
+#: Estimates that are all smaller than this are shown in powers of ten: six decimals leave nothing of them.
+SMALL = 1e-2
+
+
+def summary(result: Any) -> str:
+    """Return the report as plain text."""
+    rows = report_rows(result)
+    if len(result.optima) > 1:
+        # Directly below the row that counts the starts.
+        place = next(i for i, (label, _) in enumerate(rows) if label == "starts") + 1
+        rows.insert(place, ("optima", _columns(optimum_rows(result))))
+    width = max(len(label) for label, _ in rows)
+    lines = [f"{label:<{width}}  {_indented(text, width + 2)}" for label, text in rows]
+    paragraphs = [_paragraph(name, value) for name, value in estimates(result)]
+    return "\n".join([*lines, "", *paragraphs])
+
+
+def report_rows(result: Any) -> list[tuple[str, str]]:
+    """Return label and text of every row about the fit as a whole."""
+    name = getattr(result.model, "objective_name", "log-likelihood")
+    rows = [("model", describe_model(result.model)), (name, f"{result.log_likelihood:.6f}")]
+    if result.objective != result.log_likelihood and not np.isnan(result.objective):
+        rows.append(("objective", f"{result.objective:.6f} (with log-prior)"))
+    rows.append(("parameters", str(result.n_parameters)))
+    if result.n_observations is not None:
+        rows += [("observations", f"{result.n_observations:g}"), ("BIC", f"{result.bic:.4f}")]
+    rows += [("AIC", f"{result.aic:.4f}"), ("status", result.message), ("work", _work(result))]
+    if result.n_rejected:
+        rows.append(("rejected", f"{_count(result.n_rejected, 'proposal')} of the accelerator"))
+    if np.isfinite(result.rate):
+        rows.append(("EM rate", f"about {result.rate:.4f}, estimated gap {describe_gap(result.gap)}"))
+    if len(result.starts) > 1:
+        rows.append(("starts", _starts(result)))
+    return [*rows, *(("note", note) for note in result.notes)]
+
+
+def optimum_rows(result: Any) -> list[tuple[str, str, str]]:
+    """Return objective, number of starts and status of the distinct optima, best first, below a row of headings."""
+    shown = [
+        (f"{optimum.objective:.6f}", str(optimum.n_found), _standing(optimum)) for optimum in result.optima[:MAX_OPTIMA]
+    ]
+    left = len(result.optima) - len(shown)
+    more = [(f"and {left} more", "", "")] if left else []
+    return [("objective", "found", "status"), *shown, *more]
+
+
+def estimates(result: Any) -> list[tuple[str, NDArray[Any]]]:
+    """Return name and value of every estimate; constants of the fit are left out."""
+    spaces = spaces_of(result.model, result.params)
+    leaves = tree.leaves(result.params)
+    return [(tree.path_name(path), np.asarray(leaf)) for path, leaf in leaves if not isinstance(spaces[path], Fixed)]
+
+
+def array_text(value: NDArray[Any]) -> str:
+    """Return an array, or a number, with six decimals, or with six digits if all of it is small."""
+    with np.printoptions(precision=6, suppress=not is_small(value), threshold=60, edgeitems=3, linewidth=100):
+        # A number alone ignores the print options; an array of one does not.
+        return str(value) if value.ndim else str(value[None])[1:-1].strip()
+
+
+def is_small(value: NDArray[Any]) -> bool:
+    """Return whether six decimals would leave nothing of an array."""
+    return value.size > 0 and bool(np.abs(value).max() < SMALL)
+
+
+def describe_model(model: Any) -> str:
+    """Return the model's text, or its class where that is Python's own."""
+    text = repr(model)
+    # Python's own repr tells an address, which says nothing about the model.
+    return f"{type(model).__name__}()" if " object at 0x" in text else text
+
+
+def describe_status(status: Any) -> str:
+    """Return a status in a word or two."""
+    text: str = status.name.lower().replace("_", " ")
+    return text
+
+
+def describe_gap(gap: float) -> str:
+    """Return an estimated remaining gain in words."""
+    if not np.isfinite(gap):
+        return "unknown"
+    return f"{gap:.1g} nats" if gap > NEGLIGIBLE_GAP else f"below {NEGLIGIBLE_GAP:g} nats"
+
+
+def _standing(optimum: Any) -> str:
+    floor = ", rests on a floor" if optimum.rests_on_floor else ""
+    return describe_status(optimum.status) + floor
+
+
+def _work(result: Any) -> str:
+    steps = f"{result.n_e_steps} E-steps, {_count(result.n_iter, 'accepted step')}"
+    if len(result.starts) > 1:
+        steps += f" (all starts: {sum(start.n_e_steps for start in result.starts)} E-steps)"
+    return f"{steps}, {result.elapsed:.3g} s"
+
+
+def _starts(result: Any) -> str:
+    reached = [start for start in result.starts if abs(start.objective - result.objective) <= 1e-4]
+    failed = [start for start in result.starts if start.status is None]
+    text = f"{len(reached)} of {len(result.starts)} reached this objective"
+    return f"{text}, {len(failed)} failed" if failed else text
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _columns(rows: list[tuple[str, str, str]]) -> str:
+    """Return rows of cells as lines, numbers flush right."""
+    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+    return "\n".join(f"{a:>{first}}  {b:>{second}}  {c}".rstrip() for a, b, c in rows)
+
+
+def _indented(text: str, width: int) -> str:
+    """Return a text whose further lines begin where its first one does."""
+    return text.replace("\n", "\n" + " " * width)
+
+
+def _paragraph(name: str, value: NDArray[Any]) -> str:
+    text = array_text(value)
+    return f"{name} = {text}" if "\n" not in text else f"{name} =\n{text}"

@@ -1,0 +1,230 @@
+"""Ways off a saddle or a lower hill, once a climb has come to rest there.
+
+Candidates come from the model (``escape``: splits and merges, as of Ueda, Nakano, Ghahramani and Hinton 2000), or else
+are the two sides of a small push along the direction in which the EM map F grows most. At a maximum all eigenvalues of
+its Jacobian are below 1; at a saddle the largest exceeds 1, and EM runs away along its direction (Murray 1977 gives
+the classical case). Power iteration finds it from differences of F alone,
+
+    v <- (F(x + h v) - F(x)) / h, divided by its norm, which tends to that eigenvalue.
+
+Each candidate gets a short run; those that may end higher go on to the end, and the first that does is taken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import tree
+from emkit.climb import Climb
+from emkit.engines import Workload
+from emkit.errors import DegenerateError
+from emkit.model import offers, require
+from emkit.optima import SAME
+from emkit.point import REFUSALS, Ending, Settings, Stop
+from emkit.restarts.outcome import Outcome, joined, lifted, outcome_of
+from emkit.restarts.watch import Watch
+from emkit.result import AT_REST, Status
+from emkit.space.assignment import check_params
+from emkit.space.coordinates import Coordinates, Guard
+
+Array = NDArray[np.float64]
+
+#: E-steps after which a candidate must look as if it would end higher.
+SHORT_RUN = 20
+#: E-steps of the power iteration.
+POWER_STEPS = 20
+#: Lengths of the difference steps of the power iteration and of the push, relative to the scale of each field.
+PROBE, PUSH = 1e-3, 0.1
+#: Below this the largest eigenvalue belongs to a maximum beyond doubt.
+NEARLY_ONE = 0.99
+#: How often a push is halved to stay in the space.
+MAX_HALVINGS = 30
+#: What an exception says of a candidate: that the model does not take it.
+REFUSED = (*REFUSALS, DegenerateError, np.linalg.LinAlgError)
+
+
+def escape_from(
+    workload: Workload, settings: Settings, watch: Watch, ending: Ending, *, index: int, times: int
+) -> Ending:
+    """Return the ending after up to ``times`` escapes; E-steps of all candidates are counted in it.
+
+    A higher point is one that rises by more than :data:`emkit.optima.SAME` nats and is not held up by a safeguard that
+    did not hold up the last one.
+    """
+    for _ in range(times):
+        if ending.status not in AT_REST:
+            break
+        search = _Search(workload, settings, watch, ending, index)
+        found = search.run()
+        spent = search.n_e_steps
+        if found is None:
+            notes = (*ending.notes, *search.notes)
+            return attrs.evolve(ending, n_e_steps=ending.n_e_steps + spent, notes=notes)
+        kind = "lower hill" if offers(workload.model, "escape") else "saddle"
+        higher = found.objective - ending.objective
+        note = f"Left a {kind} with objective {ending.objective:.6f} for a point {higher:.6g} nats higher."
+        found = attrs.evolve(found, notes=(*search.notes, note, *found.notes))
+        # The candidate's own E-steps are in its history; those of the others come before it.
+        before = attrs.evolve(ending, n_e_steps=ending.n_e_steps + spent - found.n_e_steps)
+        ending = lifted(before, found)
+    return ending
+
+
+class _Search:
+    """One search for a higher point, within the E-steps that are left."""
+
+    def __init__(self, workload: Workload, settings: Settings, watch: Watch, here: Ending, index: int) -> None:
+        self._workload = workload
+        self._model = workload.model
+        self._settings = settings
+        self._watch = watch
+        self._index = index
+        self._here = here
+        self.n_e_steps = 0
+        self.notes: tuple[str, ...] = ()
+
+    def run(self) -> Ending | None:
+        """Return the end of a climb that leads higher, or None."""
+        try:
+            short = [end for end in map(self._short_run, self._candidates()) if end is not None]
+            for end in sorted(short, key=lambda end: -end.objective):
+                found = self._to_the_end(end)
+                if found is not None:
+                    return found
+        except Stop as stop:
+            self._note_cut(stop.status)
+        except KeyboardInterrupt:
+            if not self._settings.return_on_interrupt:
+                raise
+            self._watch.stop(Status.INTERRUPTED)
+            self._note_cut(Status.INTERRUPTED)
+        return None
+
+    def _note_cut(self, status: Status) -> None:
+        self.notes = (*self.notes, f"The search for a higher point was cut short ({status.name}).")
+
+    def _candidates(self) -> Iterable[Any]:
+        params = self._here.params
+        if offers(self._model, "escape"):
+            return list(require(self._model, "escape")(params, self._e_step(params)))
+        try:
+            return self._pushed(params)
+        except REFUSED:
+            return ()
+
+    def _short_run(self, params: Any) -> Ending | None:
+        try:
+            check_params(self._model, params)
+            return self._climb(params, SHORT_RUN)
+        except REFUSED as error:
+            self.notes = (*self.notes, f"A candidate of the search for a higher point was refused: {error}")
+            return None
+
+    def _to_the_end(self, short: Ending) -> Ending | None:
+        """Return the end of the climb that began with a short run, if it is higher than here."""
+        # A gap that is not known yet speaks for the candidate: its steps still grow.
+        if short.objective + short.gap <= self._here.objective + SAME:
+            return None
+        end = short
+        if short.status is Status.MAX_ITER:
+            try:
+                end = joined(short, self._climb(short.params, self._settings.max_iter))
+            except REFUSED:
+                return None
+        return end if self._is_higher(end) else None
+
+    def _is_higher(self, end: Ending) -> bool:
+        if end.status in (Status.DECREASED, Status.DEGENERATE, Status.NONFINITE):
+            return False
+        here, there = (outcome_of(self._model, ending, self._index) for ending in (self._here, end))
+        return end.objective > self._here.objective + SAME and Outcome.rank(there) < Outcome.rank(here)
+
+    def _climb(self, params: Any, n_e_steps: int) -> Ending:
+        self._require_leave()
+        settings = attrs.evolve(self._settings, max_iter=min(n_e_steps, self._n_left()))
+        climb = Climb(self._workload, settings, self._index, self._watch.check)
+        try:
+            climb.run(params)
+        finally:
+            self.n_e_steps += climb.n_e_steps
+        if climb.status is Status.INTERRUPTED:
+            self._watch.stop(Status.INTERRUPTED)
+        return climb.ending()
+
+    def _n_left(self) -> int:
+        return self._settings.max_iter - self._here.n_e_steps - self.n_e_steps
+
+    def _require_leave(self) -> None:
+        """Raise Stop if there is no time or no E-step left, or the starts are to stop."""
+        self._watch.check()
+        if self._n_left() < 1:
+            raise Stop(Status.MAX_ITER)
+        if time.monotonic() > self._settings.deadline:
+            raise Stop(Status.MAX_TIME)
+
+    def _e_step(self, params: Any) -> Any:
+        self._require_leave()
+        self.n_e_steps += 1
+        return self._workload.e_step(params).statistics
+
+    def _pushed(self, params: Any) -> list[Any]:
+        """Return params on both sides along the direction in which EM grows most; none at a maximum."""
+        image = self._em_step(params)
+        coordinates = Coordinates.of(self._model, params, image)
+        x, base = coordinates.flatten(params), coordinates.flatten(image)
+        feasible = _Feasible(coordinates, x)
+        direction, growth = _random_direction(coordinates, x), 0.0
+        for _ in range(POWER_STEPS):
+            probe, length = feasible.shortened(PROBE * direction)
+            moved = coordinates.flatten(self._em_step(coordinates.unflatten(probe, like=params)))
+            change = (moved - base) / (PROBE * length)
+            growth = coordinates.norm(change)
+            if not (np.isfinite(growth) and growth > 0):
+                return []
+            direction = change / growth
+        if growth < NEARLY_ONE:
+            return []
+        sides = (feasible.shortened(sign * PUSH * direction)[0] for sign in (1, -1))
+        return [coordinates.unflatten(side, like=params) for side in sides]
+
+    def _em_step(self, params: Any) -> Any:
+        return tree.lock(self._model.m_step(params, self._e_step(params)))
+
+
+class _Feasible:
+    """Shortens steps from a point until they stay in the space."""
+
+    def __init__(self, coordinates: Coordinates[Any], x: Array) -> None:
+        self._x = x
+        self._guard = Guard(coordinates)
+        self._guard.observe(x)
+
+    def shortened(self, step: Array) -> tuple[Array, float]:
+        """Return the point at the end of a step, and the fraction of the step that was taken."""
+        fraction = 1.0
+        for _ in range(MAX_HALVINGS):
+            if self._guard.allows(self._x + fraction * step, self._x):
+                break
+            fraction /= 2
+        return self._x + fraction * step, fraction
+
+
+def _random_direction(coordinates: Coordinates[Any], x: Array) -> Array:
+    """Return a direction of norm 1 that has a part in every free direction of the space, the same in every run."""
+    rng = np.random.default_rng(0)
+    direction = np.zeros_like(x)
+    for entry in coordinates.entries:
+        value = x[entry.place].reshape(entry.shape)
+        directions = entry.space.tangent(value)
+        touches_bound = np.abs(directions) @ entry.space.on_bound(value).ravel() > 0
+        part = (rng.normal(size=len(directions)) * ~touches_bound) @ directions
+        length = np.linalg.norm(part / entry.scale)
+        direction[entry.place] = part / length if length else 0.0
+    norm = coordinates.norm(direction)
+    return direction / norm if norm else direction
