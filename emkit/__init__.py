@@ -15,6 +15,7 @@ from emkit.engines import Engine, ExecutorEngine, SerialEngine, ThreadEngine
 from emkit.loading import load
 from emkit.model import EStep, LatentModel, SupportsEM
 from emkit.optima import Optimum
+from emkit.polish import Polish
 from emkit.registry import available_models, load_model
 from emkit.restarts import ShortRuns
 from emkit.result import EMResult, Iterate, Start, Status
@@ -33,6 +34,7 @@ __all__ = [
     "LatentModel",
     "MonteCarloEM",
     "Optimum",
+    "Polish",
     "SerialEngine",
     "ShortRuns",
     "Squarem",

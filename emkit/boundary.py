@@ -52,7 +52,7 @@ def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Arra
     going = np.flatnonzero((((np.abs(way) >= SHARE * room) & (room > 0)) | (below <= NEAR * scale)) & ~bound)
     if going.size == 0:
         return None
-    named = ", ".join(_name(entry, index, value[index]) for index in going[:NAMED])
+    named = ", ".join(_name(entry, int(index), float(value[index])) for index in going[:NAMED])
     more = f" and {going.size - NAMED} more" if going.size > NAMED else ""
     verb = "is" if going.size == 1 else "are"
     is_slow = np.nan_to_num(ratio[place][going]).max() > SUBLINEAR
@@ -61,6 +61,6 @@ def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Arra
 
 
 def _name(entry: Entry, index: int, value: float) -> str:
-    place = np.unravel_index(int(index), entry.shape) if entry.shape else ()
+    place = np.unravel_index(index, entry.shape) if entry.shape else ()
     text = f"[{', '.join(str(int(i)) for i in place)}]" if place else ""
     return f"{tree.path_name(entry.path)}{text} = {value:.3g}"

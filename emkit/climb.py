@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from emkit import tree
 from emkit.acceleration import Acceleration
 from emkit.boundary import notes_on_the_way
-from emkit.convergence import Step, is_fall
+from emkit.convergence import FALL_RTOL, Step, is_fall
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
 from emkit.model import as_number, offers
 from emkit.point import RECOVERABLE, REFUSALS, Ending, Point, Settings, Stop, describe_fall
+from emkit.polish import Ascent, View
 from emkit.result import Iterate, Status
+from emkit.snapshot import Snapshot, copied, without_statistics
 from emkit.space.assignment import outside
 from emkit.space.coordinates import Coordinates, Guard
 from emkit.trail import Trail
@@ -36,19 +38,27 @@ MAX_HALVINGS = 30
 #: A field whose typical size has grown by more than this factor is measured in new units. Looked at when the number of
 #: accepted points has doubled. Smaller units are never taken: what goes to zero would never come to rest.
 OUTGROWN = 4.0
+#: Accepted steps before a polish: from a start far off or next to a saddle the first gains say little.
+STEPS_BEFORE_POLISH = 5
 
 
 class Climb:
     """The state of one start."""
 
     def __init__(
-        self, workload: Workload, settings: Settings, index: int, report: Callable[[Iterate[Any]], None]
+        self,
+        workload: Workload,
+        settings: Settings,
+        index: int,
+        report: Callable[[Iterate[Any]], None],
+        keep: Callable[[Snapshot], None] | None = None,
     ) -> None:
         self._workload = workload
         self.model = workload.model
         self._settings = settings
         self._index = index
         self._report = report
+        self._keep = keep
         self._has_prior = offers(self.model, "log_prior")
         self._monitor = settings.tolerance.begin()
         self._acceleration: Acceleration | None = None
@@ -56,6 +66,8 @@ class Climb:
         self._coordinates: Coordinates[Any]
         self._guard: Guard
         self._next_look = 2
+        self._has_polished = False
+        self._polish_note = ""
         self._current: Point
         self._image: Any = None
         self._x: Array | None = None
@@ -98,7 +110,8 @@ class Climb:
     def _notes(self) -> list[str]:
         if self.status not in (Status.CONVERGED, Status.MAX_ITER, Status.MAX_TIME, Status.STALLED):
             return []
-        return notes_on_the_way(self._coordinates, self._monitor.points, self._monitor.images)
+        notes = list(notes_on_the_way(self._coordinates, self._monitor.points, self._monitor.images))
+        return [*notes, self._polish_note] if self._polish_note else notes
 
     def run(self, params: Any) -> None:
         """Climb from ``params`` until there is a reason to stop; afterwards the attributes tell the outcome."""
@@ -111,11 +124,24 @@ class Climb:
                 raise
             self.status, self.message = Status.INTERRUPTED, Status.INTERRUPTED.value
 
+    def resume(self, snapshot: Snapshot) -> None:
+        """Go on from where a climb of the same model on the same data stood.
+
+        Raises
+        ------
+        ValueError
+            If the objective there is another one: the model or the data have changed.
+        """
+        self._restore(snapshot)
+        self.run(None)
+
     def _climb(self, params: Any) -> None:
-        self._begin(params)
-        while True:
-            # Outside the handler below: what a callback raises is nobody's refusal of a point.
+        if params is not None:
+            self._begin(params)
             self._tell()
+        while True:
+            if self._keep is not None:
+                self._keep(self.snapshot())
             try:
                 self._step()
             except (Stop, *REFUSALS) as error:
@@ -123,6 +149,8 @@ class Climb:
                 if anchor is None or (isinstance(error, Stop) and error.status not in RECOVERABLE):
                     raise
                 self._retreat(*anchor)
+            # Outside the handler above: what a callback raises is nobody's refusal of a point.
+            self._tell()
 
     def _step(self) -> None:
         """Go from the current point to the next accepted one."""
@@ -135,6 +163,8 @@ class Climb:
         x = self._coordinates.flatten(point.params) if self._x is None else self._x
         image = self._flatten_image()
         self._check_convergence(point, x, image)
+        if self._polishes():
+            return
         proposal = self._feasible_proposal(x, image)
         candidate = None if proposal is None else self._try(proposal, point)
         if candidate is not None:
@@ -147,15 +177,65 @@ class Climb:
         self._anchor = None
         self._accept(following, gain=following.objective - point.objective, x=image)
 
+    def snapshot(self) -> Snapshot:
+        """Return the state at the current point."""
+        anchor = None if self._anchor is None else (without_statistics(self._anchor[0]), self._anchor[1])
+        return Snapshot(
+            point=without_statistics(self._current),
+            image=self._image,
+            anchor=anchor,
+            gain=self._gain,
+            monitor=copied(self._monitor),
+            acceleration=None if self._acceleration is None else copied(self._acceleration),
+            scale=self._coordinates.scale,
+            held=self._guard.held(),
+            next_look=self._next_look,
+            rows=np.array(self._trail.rows),
+            n_e_steps=self.n_e_steps,
+            n_rejected=self.n_rejected,
+            has_polished=self._has_polished,
+            seconds=time.monotonic() - self._trail.began,
+        )
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        point = self._evaluate(tree.owned(snapshot.point.params))
+        self._require_same(snapshot.point, point)
+        self.best = self._current = point
+        self._set_coordinates(point.params, self._m_step(point), snapshot.scale)
+        self._guard = Guard(self._coordinates, snapshot.held)
+        self._image, self._gain, self._anchor = snapshot.image, snapshot.gain, snapshot.anchor
+        self._monitor = copied(snapshot.monitor)
+        self._begin_acceleration()
+        if snapshot.acceleration is not None and self._acceleration is not None:
+            self._acceleration = copied(snapshot.acceleration)
+        self._next_look, self._has_polished = snapshot.next_look, snapshot.has_polished
+        rows = [tuple(row) for row in snapshot.rows.tolist()]
+        self._trail = Trail(time.monotonic() - snapshot.seconds, rows)
+        self.n_e_steps, self.n_rejected = snapshot.n_e_steps, snapshot.n_rejected
+
+    def _require_same(self, before: Point, now: Point) -> None:
+        """Raise ValueError unless the same params have the same objective as when they were kept."""
+        if not abs(now.objective - before.objective) <= max(before.floor, FALL_RTOL * (1 + abs(before.objective))):
+            msg = (
+                f"The checkpoint is of another fit: at its params the objective was {before.objective:.12g}, and with "
+                f"this model and these data it is {now.objective:.12g}. Give the model and the data of that fit, or "
+                "another folder for the checkpoints of this one."
+            )
+            raise ValueError(msg)
+
+    def _set_coordinates(self, params: Any, image: Any, scale: Array | None = None) -> None:
+        coordinates = Coordinates.of(self.model, params, image)
+        self._coordinates = coordinates if scale is None else coordinates.scaled(scale)
+        moving = {entry.path for entry in self._coordinates.entries}
+        self._constants = [tree.getter(image, path) for path, _ in tree.leaves(image) if path not in moving]
+        self._seen = [None] * len(self._constants)
+
     def _begin(self, params: Any) -> None:
         point = self._evaluate(tree.owned(params))
         self._accept(point, gain=None)
         self._require_finite(point)
         image = self._m_step(point)
-        self._coordinates = Coordinates.of(self.model, point.params, image)
-        moving = {entry.path for entry in self._coordinates.entries}
-        self._constants = [tree.getter(image, path) for path, _ in tree.leaves(image) if path not in moving]
-        self._seen = [None] * len(self._constants)
+        self._set_coordinates(point.params, image)
         self._guard = Guard(self._coordinates)
         self._guard.observe(self._coordinates.flatten(point.params))
         self._begin_acceleration()
@@ -273,6 +353,46 @@ class Climb:
         if self._stabilises and np.isfinite(candidate.objective):
             candidate = self._evaluate(self._m_step(candidate))
         return candidate if np.isfinite(candidate.objective) else None
+
+    def _polishes(self) -> bool:
+        """Go to the end of a polish, if it is time for one and it leads higher; return whether it did."""
+        polish, rows = self._settings.polish, self._trail.rows
+        if polish is None or self._has_polished or self._monitor.wants_plain or len(rows) <= STEPS_BEFORE_POLISH:
+            return False
+        if rows[-1][1] - rows[-2][1] > polish.hand_over:
+            return False
+        self._has_polished = True
+        before, image = self._current, self._image
+        view = View(self._workload, self._coordinates, self._guard, self._reach, like=image)
+        ascent = Ascent(polish, view, view.place(before, image))
+        try:
+            ascent.run()
+        except Stop:
+            # The budget is spent, and will be at the next E-step too; what has been gained counts. With a larger
+            # budget the climb may be resumed, and then polished again.
+            self._has_polished = False
+        finally:
+            self._polish_note, found = ascent.note, ascent.place
+            is_higher = found is not None and found.point.objective > before.objective
+            if found is not None and is_higher:
+                self._anchor = (before, image)
+                self._accept(found.point, gain=None, x=found.x)
+                self._image = found.image
+                self._begin_acceleration()
+        return is_higher
+
+    def _reach(self, params: Any) -> tuple[Point, Any] | None:
+        """Return the point at params and its EM image, or None where the model refuses either."""
+        try:
+            with np.errstate(all="ignore"):
+                point = self._evaluate(params)
+                return (point, self._m_step(point)) if np.isfinite(point.objective) else None
+        except Stop as stop:
+            if stop.status is not Status.DEGENERATE:
+                raise
+        except REFUSALS:
+            pass
+        return None
 
     def _judge(self, *, accepted: bool) -> None:
         if self._acceleration is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -9,11 +10,14 @@ from numbers import Integral, Real
 from typing import Any, Literal, TypeVar
 
 from emkit.acceleration import Accelerator, as_accelerator
+from emkit.checkpoint import Checkpoint, Journal
 from emkit.convergence import Tolerance, as_tolerance, rounding_floor
 from emkit.engines import EngineChoice, Workload, as_engine, opened
 from emkit.errors import LikelihoodDecreasedError, LikelihoodDecreasedWarning, MissingCapabilityError
+from emkit.logs import log_begin, log_end
 from emkit.model import SupportsEM, check_is_model, offers, require
 from emkit.point import Settings
+from emkit.polish import Polish, as_polish
 from emkit.progress import Reporter, Silent, reporter
 from emkit.restarts import RandomSource, Shared, ShortRuns, Watch, first_legs, result_of, run_starts
 from emkit.result import EMResult, Iterate, Status
@@ -51,7 +55,8 @@ def fit(
     data: Data,
     params: Params | None = None,
     *,
-    accelerate: str | Accelerator | None = "squarem",
+    accelerate: str | Accelerator | None = "auto",
+    polish: Literal["lbfgs", "newton"] | Polish | None = None,
     tol: float | Tolerance = 1e-6,
     max_iter: int = 10_000,
     max_time: float | None = None,
@@ -64,6 +69,7 @@ def fit(
     engine: EngineChoice = None,
     callback: Callback | None = None,
     progress: bool = False,
+    checkpoint: Checkpoint | str | os.PathLike[str] | None = None,
 ) -> EMResult[Params]:
     """Return the params that maximise ``log_likelihood + log_prior`` of the data, found by EM.
 
@@ -75,7 +81,11 @@ def fit(
     params : optional
         Starting params. Without them the model's ``initialize``, or ``starts``, gives them.
     accelerate : str, Accelerator or None
-        ``"squarem"``, or None for plain EM. No accelerated step is taken that lowers the objective.
+        ``"auto"`` (plain EM while that is fast, else Anderson mixing), ``"anderson"``, ``"squarem"``,
+        ``"quasi_newton"``, or None for plain EM. No accelerated step is taken that lowers the objective.
+    polish : {"lbfgs", "newton"}, Polish or None
+        For models that give an exact score: steps on it take the place of EM where this has become slow. They are kept
+        only if they lead higher. Their E-steps count.
     tol : float or Tolerance
         Largest gain, in nats, that is left when a fit counts as converged; 0 runs until the params stop moving. An
         error of ``sqrt(2 * tol)`` standard errors remains.
@@ -107,6 +117,10 @@ def fit(
         starts at once. With an executor of processes, a callback or a bar makes starts run in turn.
     progress : bool
         Whether to show a bar (tqdm where installed).
+    checkpoint : path or Checkpoint, optional
+        Folder in which every start keeps its state, every 30 seconds or as the Checkpoint says. The same call goes on
+        from there: after a crash, or with a larger ``max_iter`` or a smaller ``tol``. Random streams are those of the
+        first call.
 
     Returns
     -------
@@ -121,7 +135,9 @@ def fit(
     DegenerateError
         If the model cannot take the first E-step of a single start.
     MissingCapabilityError
-        If ``initialize`` is needed and the model has none.
+        If ``initialize`` is needed and the model has none, or a polish is wanted and the model gives no score.
+    ValueError
+        If the checkpoint is of another model or of other data.
     FitFailedError
         If an exception ended every one of several starts.
     """
@@ -138,17 +154,23 @@ def fit(
         check_fall=on_decrease != "ignore" and getattr(model, "monotone", True),
         return_on_interrupt=on_interrupt == "return",
         began=began,
+        polish=as_polish(polish, model),
     )
+    journal = None if checkpoint is None else Journal.of(checkpoint, model, params, settings)
+    rng = rng if journal is None else journal.seeded(rng)
+    log_begin(model, n_starts)
     legs = first_legs(model, data, params, rng, n_starts=n_starts, max_iter=max_iter, escapes=escapes)
     show = reporter(progress, settings.tolerance, n_starts)
     try:
         with opened(as_engine(engine)) as working:
             workload = Workload.of(model, data, working)
-            shared = Shared(workload, settings, is_alone=n_starts == 1, watch=Watch(_teller(callback, show)))
+            watch = Watch(_teller(callback, show))
+            shared = Shared(workload, settings, is_alone=n_starts == 1, watch=watch, journal=journal)
             outcomes = run_starts(shared, legs, working, short_runs)
             result = result_of(model, outcomes, workload, time.monotonic() - began)
     finally:
         show.close()
+    log_end(result)
     return _heed_decrease(result, on_decrease)
 
 

@@ -9,6 +9,7 @@ import attrs
 from emkit.acceleration import Accelerator
 from emkit.convergence import Tolerance, rounding_floor
 from emkit.history import History
+from emkit.polish import Polish
 from emkit.result import Status
 
 #: How a model may refuse a point that no EM step would have visited. Anything else is a mistake in the model's code.
@@ -37,6 +38,7 @@ class Settings:
     check_fall: bool
     return_on_interrupt: bool
     began: float
+    polish: Polish | None = None
 
 
 @attrs.frozen(eq=False)

@@ -19,7 +19,7 @@ README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NUMBER = re.compile(r"-?\d+(?:\.\d*)?(?:e[-+]?\d+)?")
 #: Lines about the way up, which differ between machines: seconds, E-steps, the last digits of a rate.
-VARIES = re.compile(r"^(work|EM rate) |E-steps of plain EM")
+VARIES = re.compile(r"^(work|rejected|EM rate) |E-steps of plain EM")
 
 
 def blocks() -> list[tuple[str, str]]:

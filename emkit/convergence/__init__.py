@@ -9,10 +9,11 @@ An estimate whose objective lies ``gap`` nats below its local optimum is off by 
 whatever the model and its units. That is why the default tolerance is a gap, not a difference of likelihoods.
 """
 
-from emkit.convergence.monitor import Monitor, Step, is_fall, rounding_floor
+from emkit.convergence.monitor import FALL_RTOL, Monitor, Step, is_fall, rounding_floor
 from emkit.convergence.rules import GainTolerance, Standstill, StepTolerance, Tolerance, as_tolerance
 
 __all__ = [
+    "FALL_RTOL",
     "GainTolerance",
     "Monitor",
     "Standstill",

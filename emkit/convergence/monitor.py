@@ -155,8 +155,9 @@ class Monitor(ABC):
             self.clear = (gain, length)
         elif self.clear is not None and length < self.clear[1]:
             # The gain drowns in rounding long before the step does. Gains are quadratic in steps, so the last clear
-            # one tells what this step gained.
-            gain = self.clear[0] * (length / self.clear[1]) ** 2
+            # one tells what this step gained: too little if faster modes have died out since, hence no less than was
+            # seen of it.
+            gain = max(self.clear[0] * (length / self.clear[1]) ** 2, gain - step.floor)
         self.gain = max(gain, 0.0)
         self.gap = remaining(self.gain, max(ratio, self.rate))
 

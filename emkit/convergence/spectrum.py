@@ -12,7 +12,9 @@ Array = NDArray[np.float64]
 #: Directions that differ by less than this from the span of the others tell nothing.
 DISTINCT = 1e-6
 #: A difference of two points this many times its rounding is a direction.
-CLEAR_DIFFERENCE = 1e4
+CLEAR_DIFFERENCE = 1e6
+#: A direction must stand out from the rounding of the shortest difference by this factor.
+NOISE = 1e2
 
 
 def slowest_rate(points: Sequence[Array], images: Sequence[Array]) -> float:
@@ -37,6 +39,6 @@ def slowest_rate(points: Sequence[Array], images: Sequence[Array]) -> float:
         return float("nan")
     inputs, outputs = inputs[clear] / lengths[clear, None], outputs[clear] / lengths[clear, None]
     left, size, right = np.linalg.svd(inputs, full_matrices=False)
-    distinct = size > max(DISTINCT, CLEAR_DIFFERENCE * rounding / float(lengths[clear].min())) * size[0]
+    distinct = size > max(DISTINCT, NOISE * rounding / float(lengths[clear].min())) * size[0]
     projected = (left.T[distinct] @ outputs @ right[distinct].T) / size[distinct, None]
     return float(np.linalg.eigvals(projected).real.max())

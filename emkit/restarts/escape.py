@@ -57,23 +57,23 @@ def escape_from(
     A higher point is one that rises by more than :data:`emkit.optima.SAME` nats and is not held up by a safeguard that
     did not hold up the last one.
     """
+    told: tuple[str, ...] = ()
     for _ in range(times):
         if ending.status not in AT_REST:
             break
         search = _Search(workload, settings, watch, ending, index)
         found = search.run()
-        spent = search.n_e_steps
+        told = (*told, *search.notes)
         if found is None:
-            notes = (*ending.notes, *search.notes)
-            return attrs.evolve(ending, n_e_steps=ending.n_e_steps + spent, notes=notes)
+            ending = attrs.evolve(ending, n_e_steps=ending.n_e_steps + search.n_e_steps)
+            break
         kind = "lower hill" if offers(workload.model, "escape") else "saddle"
         higher = found.objective - ending.objective
-        note = f"Left a {kind} with objective {ending.objective:.6f} for a point {higher:.6g} nats higher."
-        found = attrs.evolve(found, notes=(*search.notes, note, *found.notes))
+        told = (*told, f"Left a {kind} with objective {ending.objective:.6f} for a point {higher:.6g} nats higher.")
         # The candidate's own E-steps are in its history; those of the others come before it.
-        before = attrs.evolve(ending, n_e_steps=ending.n_e_steps + spent - found.n_e_steps)
+        before = attrs.evolve(ending, n_e_steps=ending.n_e_steps + search.n_e_steps - found.n_e_steps)
         ending = lifted(before, found)
-    return ending
+    return attrs.evolve(ending, notes=(*told, *ending.notes))
 
 
 class _Search:

@@ -84,5 +84,5 @@ def _concatenate(before: Ending, after: Ending, stop: int, begin: int) -> Ending
         history=History(**parts),
         n_e_steps=before.n_e_steps + after.n_e_steps,
         n_rejected=before.n_rejected + after.n_rejected,
-        notes=(*before.notes, *after.notes),
+        notes=after.notes,
     )

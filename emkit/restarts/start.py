@@ -11,6 +11,7 @@ from typing import Any
 import attrs
 from numpy.random import Generator
 
+from emkit.checkpoint import Journal
 from emkit.climb import Climb
 from emkit.engines import Workload
 from emkit.model import offers, require
@@ -59,12 +60,15 @@ class Shared:
     ----------
     is_alone : bool
         Whether there is one start only, whose exceptions are the caller's.
+    journal : Journal, optional
+        Where the starts keep their state.
     """
 
     workload: Workload
     settings: Settings
     is_alone: bool
     watch: Watch = attrs.field(factory=Watch)
+    journal: Journal | None = None
     host: str = attrs.field(factory=platform.node)
     epoch: float = attrs.field(factory=lambda: time.time() - time.monotonic())
 
@@ -111,7 +115,7 @@ def run_start(model: Any, shared: Shared, leg: Leg) -> Outcome | None:
         return None
     with watch.running():
         try:
-            ending = _run(model, shared.workload, settings, watch, leg)
+            ending = _run(model, shared.workload, settings, shared, leg)
             outcome = outcome_of(model, ending, leg.index)
         except KeyboardInterrupt as interrupt:
             if not settings.return_on_interrupt:
@@ -127,29 +131,43 @@ def run_start(model: Any, shared: Shared, leg: Leg) -> Outcome | None:
         return outcome
 
 
-def _run(model: Any, workload: Workload, settings: Settings, watch: Watch, leg: Leg) -> Ending:
-    ending = _climb(model, workload, settings, watch.report, leg)
+def _run(model: Any, workload: Workload, settings: Settings, shared: Shared, leg: Leg) -> Ending:
+    ending = _climb(model, workload, settings, shared, leg)
     if leg.escapes:
-        ending = escape_from(workload, settings, watch, ending, index=leg.index, times=leg.escapes)
+        ending = escape_from(workload, settings, shared.watch, ending, index=leg.index, times=leg.escapes)
     return ending
 
 
-def _climb(
-    model: Any, workload: Workload, settings: Settings, report: Callable[[Iterate[Any]], None], leg: Leg
-) -> Ending:
-    before = None if leg.before is None else leg.before.ending
-    if before is None:
-        start = leg.params if leg.params is not None else require(model, "initialize")(workload.data, leg.generator)
-        check_params(model, start)
-        climb = Climb(workload, attrs.evolve(settings, max_iter=leg.max_iter), leg.index, report)
-        climb.run(start)
-        return climb.ending()
-    if before.status is not Status.MAX_ITER:
+def _climb(model: Any, workload: Workload, settings: Settings, shared: Shared, leg: Leg) -> Ending:
+    before, journal, report = None if leg.before is None else leg.before.ending, shared.journal, shared.watch.report
+    if before is not None and before.status is not Status.MAX_ITER:
         return before
-    left = attrs.evolve(settings, max_iter=leg.max_iter - before.n_e_steps)
-    climb = Climb(workload, left, leg.index, _continued(report, before))
-    climb.run(before.params)
-    return joined(before, climb.ending())
+    keeper = None if journal is None else journal.keeper(leg.index, 0 if before is None else 1)
+    kept = None if keeper is None else keeper.found()
+    if kept is not None and journal is not None and kept.ending is not None and kept.is_final(journal.rule):
+        return kept.ending if before is None else joined(before, kept.ending)
+    left = attrs.evolve(settings, max_iter=leg.max_iter - (0 if before is None else before.n_e_steps))
+    told = report if before is None else _continued(report, before)
+    climb = Climb(workload, left, leg.index, told, keeper)
+    try:
+        if kept is not None:
+            climb.resume(kept.snapshot)
+        else:
+            climb.run(_starting_params(model, workload, leg) if before is None else before.params)
+    except BaseException:
+        if keeper is not None:
+            keeper.flush()
+        raise
+    ending = climb.ending()
+    if keeper is not None:
+        keeper.flush(ending)
+    return ending if before is None else joined(before, ending)
+
+
+def _starting_params(model: Any, workload: Workload, leg: Leg) -> Any:
+    start = leg.params if leg.params is not None else require(model, "initialize")(workload.data, leg.generator)
+    check_params(model, start)
+    return start
 
 
 def _continued(report: Callable[[Iterate[Any]], None], before: Ending) -> Callable[[Iterate[Any]], None]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from emkit.logs import log_start
 from emkit.point import Stop
 from emkit.restarts.outcome import Outcome
 from emkit.result import Iterate, Status
@@ -71,7 +72,10 @@ class Watch:
     def note(self, outcome: Outcome) -> None:
         """Keep an ending; one that somebody wanted is an order to the others."""
         with self._lock:
+            is_news = self.outcomes.get(outcome.start.index) is not outcome
             self.outcomes[outcome.start.index] = outcome
+        if is_news:
+            log_start(outcome.start)
         if outcome.start.status in (Status.INTERRUPTED, Status.STOPPED_BY_CALLBACK):
             self.stop(outcome.start.status)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -76,6 +76,11 @@ class Coordinates(Generic[Params]):
             np.array([place.start for place in filled], dtype=np.intp),
             np.array([place.stop - place.start for place in filled], dtype=np.float64),
         )
+
+    def scaled(self, scale: Array) -> Coordinates[Params]:
+        """Return the same coordinates with another scale."""
+        entries = tuple(attrs.evolve(entry, scale=scale[entry.place]) for entry in self.entries)
+        return attrs.evolve(self, entries=entries, scale=scale)
 
     def flatten(self, params: Params) -> Array:
         """Return the accelerated entries as one vector, in natural units."""
@@ -159,9 +164,16 @@ class Guard:
     matrices. A finite likelihood is no evidence: a mixture with a negative proportion can have a higher one.
     """
 
-    def __init__(self, coordinates: Coordinates[Any]) -> None:
+    def __init__(self, coordinates: Coordinates[Any], held: Sequence[tuple[str, ...]] | None = None) -> None:
         self._entries = coordinates.entries
         self._held = {entry.path: _INFERRED for entry in self._entries if isinstance(entry.space, Undeclared)}
+        if held is not None:
+            tests = [tuple(test for test in _INFERRED if test.__name__ in names) for names in held]
+            self._held = dict(zip(self._held, tests, strict=True))
+
+    def held(self) -> list[tuple[str, ...]]:
+        """Return the names of what held so far of each undeclared field, for a checkpoint."""
+        return [tuple(test.__name__ for test in tests) for tests in self._held.values()]
 
     def observe(self, vector: Array) -> None:
         """Take note of an EM iterate."""

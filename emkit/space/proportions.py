@@ -51,7 +51,7 @@ class Simplex(Space):
             return proposal
         moved = np.where(outside, INSIDE * reference, 0.0)
         others = np.where(outside, 0.0, proposal)
-        return moved + others * (1 - moved.sum(axis=-1, keepdims=True)) / others.sum(axis=-1, keepdims=True)
+        return np.asarray(moved + others * (1 - moved.sum(axis=-1, keepdims=True)) / others.sum(axis=-1, keepdims=True))
 
     def tangent(self, value: Array) -> Array:
         """Return ``e_j - e_r`` for every supported entry j of a row but the row's largest entry r."""

@@ -60,6 +60,11 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
     _sync_folder(target.parent)
 
 
+def check(tree: Any) -> None:
+    """Raise TypeError or ValueError unless :func:`write` could save a tree."""
+    Writer().node(tree)
+
+
 def read(path: str | os.PathLike[str], known: Iterable[type] = ()) -> Any:
     """Return the tree that :func:`write` saved; its arrays are read-only.
 

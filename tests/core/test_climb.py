@@ -622,7 +622,8 @@ def test_an_accelerated_point_from_which_the_model_cannot_go_on_is_left_again(tr
 
 def test_a_mistake_in_the_models_code_is_never_taken_for_a_refusal_of_a_point():
     """A NameError at a proposal is raised, wherever it happens."""
-    for at in range(1, 30):
+    n_e_steps = emkit.fit(Uncut(), DEATHS, SLOW_START).n_e_steps
+    for at in range(1, n_e_steps + 1):
         with pytest.raises(NameError):
             emkit.fit(watched(NameError("typo"), at), DEATHS, SLOW_START)
 

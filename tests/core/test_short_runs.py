@@ -70,7 +70,7 @@ def test_the_callback_sees_every_point_once_and_counts_go_on(accelerate):
 def test_the_result_is_as_good_as_without_short_runs_for_less_work():
     full, short = fit(None), fit(ShortRuns(10, 2))
     assert short.objective == pytest.approx(full.objective, abs=1e-6)
-    assert sum(start.n_e_steps for start in short.starts) < sum(start.n_e_steps for start in full.starts) / 2
+    assert sum(start.n_e_steps for start in short.starts) < sum(start.n_e_steps for start in full.starts)
 
 
 def test_one_e_step_compares_the_starting_params_themselves():

@@ -214,7 +214,8 @@ def test_the_tempered_model_hands_on_what_is_still_true_and_no_more():
 def test_data_in_leaves_are_annealed_alike():
     whole = anneal(UnitNormals(), DATA, schedule=HOT, rng=0)
     leaves = anneal(Everything(), DATA, schedule=HOT, rng=0)
-    np.testing.assert_allclose(leaves.params.means, whole.params.means, atol=1e-5)
+    # Two components far apart may have exchanged their places: rounding breaks the symmetry.
+    np.testing.assert_allclose(np.sort(leaves.params.means), np.sort(whole.params.means), atol=1e-5)
 
 
 def test_a_push_stays_inside_every_space():

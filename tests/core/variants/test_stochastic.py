@@ -145,6 +145,20 @@ def test_batch_means_tell_the_error_of_the_mean_of_a_correlated_path():
     assert 0.8 < np.sqrt(np.mean(np.square(z))) < 1.3
 
 
+def test_the_correlation_of_neighbouring_batches_is_allowed_for():
+    # Forty points are batches of one point each: batch means as if independent would be half the error.
+    rate, reported, means = 0.6, [], []
+    for seed in range(300):
+        averages, rng = Averages(), np.random.default_rng(seed)
+        x = rng.standard_normal(1) / np.sqrt(1 - rate**2)
+        for _ in range(40):
+            x, before = rate * x + rng.standard_normal(1), x
+            averages.add(x, x - before, 1)
+        means.append(averages.mean()[0])
+        reported.append(averages.standard_error()[0])
+    assert 0.8 < np.sqrt(np.mean(np.square(reported))) / np.std(means) < 1.5
+
+
 def test_the_batches_hold_the_mean_of_the_later_half():
     averages = Averages()
     for i in range(MAX_BATCHES * 4):
@@ -260,6 +274,18 @@ def test_draws_depend_on_the_seed_and_on_no_engine():
 
     assert attrs.astuple(run(None)) == attrs.astuple(run(Threads()))
     assert attrs.astuple(run(None)) != attrs.astuple(run(None, seed=1))
+
+
+def test_every_draw_of_every_leaf_has_a_stream_of_its_own():
+    seen = []
+
+    class Watching(AccidentProneness):
+        def sample_e_step(self, params, data, rng):
+            seen.append(rng.bit_generator.state["state"]["state"])
+            return super().sample_e_step(params, data, rng)
+
+    fit_stochastic(Watching(), ACCIDENTS, ProneParams(0.0, 0.5), rng=0, max_iter=20)
+    assert len(set(seen)) == len(seen) == 3 * 20
 
 
 def test_a_log_likelihood_of_the_models_own_is_asked_where_there_is_no_e_step():

@@ -28,9 +28,13 @@ def _from_partition(data: str, n_components: int, covariance: str):
 
 @pytest.mark.parametrize("case", REFERENCE["fits"], ids=lambda case: f"{case['data']}-{case['model']}-{case['G']}")
 def test_mclust_reaches_the_same_log_likelihood_from_the_same_partition(case):
-    """Log-likelihoods of mclust 6.0.0 at tolerance 1e-13, which scikit-learn confirms to 1.2e-8."""
+    """Log-likelihoods of mclust 6.0.0 at tolerance 1e-13, which scikit-learn confirms to 1.2e-8.
+
+    They belong to the hill that EM climbs from the partition. The long first steps of Anderson mixing may land on
+    another one (on diabetes VVI 4 on a higher one), those of SQUAREM do not.
+    """
     model, start = _from_partition(case["data"], case["G"], STRUCTURES[case["model"]])
-    result = emkit.fit(model, DATA[case["data"]], start, tol=0)
+    result = emkit.fit(model, DATA[case["data"]], start, tol=0, accelerate="squarem")
     assert result.converged
     assert result.log_likelihood == pytest.approx(case["loglik"], abs=1e-6)
     assert result.n_parameters == case["df"]
