@@ -33,7 +33,8 @@ def commands() -> list[str]:
 
 def lasting(text: str) -> tuple[list[str], list[str]]:
     """Return the words of a print, and its numbers but those that differ between machines."""
-    words = [" ".join(NUMBER.sub("#", line).split()) for line in text.splitlines()]
+    # Numbers are padded to the longest of their column: a trailing zero makes a space.
+    words = [" ".join(NUMBER.sub("#", line).split()).replace(" ]", "]") for line in text.splitlines()]
     lines = [line for line in text.splitlines() if not VARIES.search(line)]
     return [line for line in words if line], NUMBER.findall("\n".join(lines))
 

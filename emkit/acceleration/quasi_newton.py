@@ -26,9 +26,12 @@ class QuasiNewton(Accelerator):
     Parameters
     ----------
     memory : int
-        Largest number of secants.
+        Largest number of secants; never more than there are entries.
     condition : float
         Largest condition number of ``U'U - U'V``.
+    patience : int
+        Rejections in a row after which all secants are forgotten. While the plain steps that follow rejections hardly
+        differ from one another, their secants would be as useless for the next proposal.
 
     References
     ----------
@@ -37,10 +40,11 @@ class QuasiNewton(Accelerator):
 
     memory: int = 5
     condition: float = 1e12
+    patience: int = 2
 
     def begin(self, scale: Array, fields: Sequence[slice]) -> Acceleration:
         """Return the memory for one run."""
-        return QuasiNewtonMemory(self, scale, Secants(self.memory))
+        return QuasiNewtonMemory(self, scale, Secants(min(self.memory, len(scale))))
 
 
 @attrs.define(eq=False)
@@ -51,6 +55,7 @@ class QuasiNewtonMemory(Acceleration):
     scale: Array
     secants: Secants
     start: Array | None = None
+    n_rejected: int = 0
 
     def propose(self, x: Array, image: Array) -> Array | None:
         """Return Newton's step for the secants so far, at every second point."""
@@ -74,5 +79,9 @@ class QuasiNewtonMemory(Acceleration):
         self.start = None
 
     def judged(self, *, accepted: bool) -> None:
-        """Begin the next pair of steps at the point that comes next."""
+        """Begin the next pair of steps at the point that comes next; forget all after some rejections in a row."""
         self.start = None
+        self.n_rejected = 0 if accepted else self.n_rejected + 1
+        if self.n_rejected >= self.settings.patience:
+            self.secants.clear()
+            self.n_rejected = 0

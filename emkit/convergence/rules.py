@@ -68,6 +68,9 @@ class GainMonitor(Monitor):
         is_known = self.n_seen >= MIN_STEPS or step.largest <= SHORT
         is_small = step.largest <= self.rule.step and self._is_little_left()
         at_rest = step.largest <= STEP_FLOOR and self.at_floor > 0
+        if at_rest:
+            # Ratios of such steps say nothing, and what is left drowns in rounding.
+            self.gap = min(self.gap, step.floor)
         self.n_passed = self.n_passed + 1 if (is_known and is_small) or at_rest else 0
         self.wants_plain = self.n_passed > 0
         self.is_stalled = self.at_floor >= PATIENCE and step.largest > self.rule.step

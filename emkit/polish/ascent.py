@@ -20,6 +20,8 @@ CLEAR = 1e2
 SHRINKS = 0.25
 #: A promised rise this small, in units of the objective's rounding, is not worth an E-step.
 NOTHING = 1e-6
+#: Steps in a row that gain less than EM would have, after which EM had better go on.
+PATIENCE = 3
 
 
 class Ascent:
@@ -36,26 +38,35 @@ class Ascent:
     def __init__(self, settings: Polish, view: View, start: Place | None) -> None:
         self._settings = settings
         self._view = view
+        self._first_length = 1.0
+        self._n_poor = 0
         self.place = start
         self.note = ""
 
     def run(self) -> None:
-        """Ascend until nothing is left to be gained, no direction leads up, or the E-steps are spent."""
+        """Ascend until nothing is left, no direction leads up, EM would do better, or the E-steps are spent."""
         self.note = self._objection()
         if self.note or self.place is None:
             return
-        lbfgs = self._settings.method == "lbfgs"
-        method: Directions = Lbfgs(self._settings.memory) if lbfgs else Newton(self._view, self._settings)
-        while (direction := method.direction(self.place)) is not None:
+        is_newton = self._settings.method == "newton"
+        method: Directions = Newton(self._view, self._settings) if is_newton else Lbfgs(self._settings.memory)
+        while self._n_poor < PATIENCE:
+            direction = method.direction(self.place)
+            if direction is None:
+                method = Lbfgs(self._settings.memory)
+                continue
             slope = float(self.place.score @ direction)
             if 0 <= slope <= NOTHING * self.place.point.floor:
                 return
             after = self._further(self.place, direction) if slope > 0 else None
             if after is not None:
                 method.moved(self.place, after)
+                self._compare(self.place, after)
                 self.place = after
-            elif not method.forget():
+            elif 0 <= slope <= CLEAR * self.place.point.floor or not method.forget():
                 return
+            else:
+                self._first_length = 1.0
 
     def _objection(self) -> str:
         """Return what speaks against a polish from the start."""
@@ -78,16 +89,27 @@ class Ascent:
             )
         return ""
 
+    def _compare(self, before: Place, after: Place) -> None:
+        """Take note of how a step compares with those of EM, and how long the next may be."""
+        step, gain = after.x - before.x, after.point.objective - before.point.objective
+        # The complete-data information is at least the observed one: EM gains half of its slope or more.
+        is_poor = gain < before.slope / 2 - before.point.floor
+        self._n_poor = self._n_poor + 1 if is_poor else 0
+        # Where the objective is convex, next to a saddle, no curvature says how far to go.
+        is_convex = float(step @ (before.score - after.score)) < 0
+        self._first_length = 2 * self._first_length if is_convex else 1.0
+
     def _further(self, place: Place, direction: Array) -> Place | None:
         """Return a better place along a direction; halving it until it is feasible costs no E-step."""
-        n_trials, length = 0, 1.0
+        n_trials, length = 0, self._first_length
         for _ in range(MAX_HALVINGS):
             x = self._view.inside(place.x + length * direction, place.x)
             rise = 0.0 if x is None else float(place.score @ (x - place.x))
-            length /= 2
+            self._first_length, length = length, length / 2
             if x is None or not rise > 0:
                 continue
-            if n_trials == MAX_TRIALS or self._view.n_e_steps >= self._settings.max_e_steps:
+            allowed = MAX_TRIALS if rise > CLEAR * place.point.floor else 1
+            if n_trials >= allowed or self._view.n_e_steps >= self._settings.max_e_steps:
                 return None
             n_trials += 1
             after = self._view.at(x)

@@ -25,7 +25,7 @@ class Directions(ABC):
 
     @abstractmethod
     def direction(self, place: Place) -> Array | None:
-        """Return a direction of length one in its own units, (n_entries,); None gives up."""
+        """Return a direction of length one in its own units, (n_entries,); None leaves it to L-BFGS."""
 
     @abstractmethod
     def moved(self, before: Place, after: Place) -> None:

@@ -29,8 +29,8 @@ class Polish:
     ----------
     method : {"lbfgs", "newton"}
         ``"lbfgs"``, one E-step a step: quasi-Newton with the EM step in the place of the first inverse Hessian.
-        ``"newton"``, 2 E-steps for each free parameter whenever the observed information is measured: for few
-        parameters, and for likelihoods on which L-BFGS needs many steps.
+        ``"newton"``, 2 E-steps for each free parameter whenever the observed information is measured; L-BFGS
+        goes on where that is not positive definite. For few parameters.
     hand_over : float
         Largest gain of an accepted step, in nats, at which EM hands over.
     max_e_steps : int

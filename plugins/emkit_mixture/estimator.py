@@ -102,7 +102,7 @@ class GaussianMixture(Estimator):
     warm_start: bool = attrs.field(default=False, kw_only=True)
     verbose: int = attrs.field(default=0, kw_only=True)
     verbose_interval: int = attrs.field(default=10, kw_only=True)
-    accelerate: str | Accelerator | None = attrs.field(default="squarem", kw_only=True)
+    accelerate: str | Accelerator | None = attrs.field(default="auto", kw_only=True)
 
     _estimator_type = "density_estimator"
 
