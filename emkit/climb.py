@@ -71,6 +71,7 @@ class Climb:
         self._current: Point
         self._image: Any = None
         self._x: Array | None = None
+        self._leaves: list[Callable[[Any], Any]] = []
         self._constants: list[Callable[[Any], Any]] = []
         self._seen: list[Any] = []
         self._gain: float | None = None
@@ -227,7 +228,9 @@ class Climb:
         coordinates = Coordinates.of(self.model, params, image)
         self._coordinates = coordinates if scale is None else coordinates.scaled(scale)
         moving = {entry.path for entry in self._coordinates.entries}
-        self._constants = [tree.getter(image, path) for path, _ in tree.leaves(image) if path not in moving]
+        getters = {path: tree.getter(image, path) for path, _ in tree.leaves(image)}
+        self._leaves = list(getters.values())
+        self._constants = [get for path, get in getters.items() if path not in moving]
         self._seen = [None] * len(self._constants)
 
     def _begin(self, params: Any) -> None:
@@ -443,7 +446,19 @@ class Climb:
         if following is None:
             msg = f"{type(self.model).__name__}.m_step returned None; it must return the new params."
             raise TypeError(msg)
-        return tree.lock(following)
+        return self._locked(following)
+
+    def _locked(self, params: Any) -> Any:
+        """Forbid writing to the arrays of params, as :func:`emkit.tree.lock` does, without walking the tree."""
+        try:
+            for get in self._leaves:
+                value = get(params)
+                if isinstance(value, np.ndarray) and value.flags.writeable:
+                    value.setflags(write=False)
+        except (AttributeError, LookupError, TypeError):
+            # Of another form than the starting params: the flattening will say so.
+            return tree.lock(params)
+        return params if self._leaves else tree.lock(params)
 
     def _require_finite(self, point: Point) -> None:
         if not np.isfinite(point.objective):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import attrs
@@ -52,7 +53,7 @@ class Point:
     n_observations: float | None
     rounding: float = 0.0
 
-    @property
+    @functools.cached_property
     def floor(self) -> float:
         """Rounding of the objective."""
         return max(rounding_floor(self.objective, self.n_observations), self.rounding)

@@ -26,9 +26,10 @@ class Anderson(Accelerator):
     the point whose residual would vanish if the EM map were linear. Norms are in units of each entry's scale. The
     oldest columns are dropped until R is well conditioned.
 
-    *Its length* is bounded: ``|mixture - x| <= longest * |f|``. The bound grows when a step is accepted and shrinks
-    when one is rejected, as that of SQUAREM does. Without it every third proposal is rejected on the Poisson mixture of
-    the London Times deaths, with it every sixth.
+    *Its length* is bounded: of a mixture ``n > longest`` times as far from x as F(x) is, only the share ``longest / n``
+    of what it adds to F(x) is kept. The bound grows when a step is accepted and shrinks when one is rejected, as that
+    of SQUAREM does. Without it every third proposal is rejected on the Poisson mixture of the London Times deaths, with
+    it every sixth.
 
     *Its direction* may be backwards: next to a saddle, where EM moves away ever faster, the nearest point with a
     vanishing residual is the saddle itself. A mixture that points against the EM step (a cosine below ``backwards``) is

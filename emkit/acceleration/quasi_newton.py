@@ -68,6 +68,9 @@ class QuasiNewtonMemory(Acceleration):
         while len(self.secants):
             inputs, images = self.secants.arrays()
             matrix = inputs.T @ (inputs - images)
+            if not np.isfinite(matrix).all():
+                self.secants.clear()
+                return None
             size = np.linalg.svd(matrix, compute_uv=False)
             if size[-1] * self.settings.condition >= size[0] > 0:
                 return np.asarray(x + self.scale * (images @ np.linalg.solve(matrix, inputs.T @ step)))

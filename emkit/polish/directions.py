@@ -121,12 +121,11 @@ class Newton(Directions):
 
     def moved(self, before: Place, after: Place) -> None:
         """Keep the information as long as it serves."""
-        if self._decrement(after) > SHRINKS * self._decrement(before):
+        earlier, later = (self._directions @ place.score for place in (before, after))
+        assert self._factor is not None
+        decrements = [float(slopes @ cho_solve(self._factor, slopes)) for slopes in (earlier, later)]
+        if decrements[1] > SHRINKS * decrements[0]:
             self._factor = None
-
-    def _decrement(self, place: Place) -> float:
-        slopes = self._directions @ place.score
-        return float(slopes @ cho_solve(self._factor, slopes))
 
     def forget(self) -> bool:
         """Have the information measured anew, if it was that of another place."""

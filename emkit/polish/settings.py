@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import attrs
 
-from emkit.information import offers_score
+from emkit.information.score import offers_score
 from emkit.model import require
 
 METHODS = ("lbfgs", "newton")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emkit import tree
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
-from emkit.information import score
+from emkit.information.score import score
 from emkit.model import EStep
 from emkit.space import spaces_of
 from emkit.space.assignment import Spaces, free_directions, infer_spaces, n_free

@@ -276,3 +276,83 @@ def test_a_declared_scale_is_the_typical_size():
 
 def test_the_typical_size_of_a_covariance_is_a_product_of_standard_deviations():
     assert np.allclose(Covariance().typical(np.diag([4.0, 9.0])), [[4.0, 6.0], [6.0, 9.0]])
+
+
+# Pulling proposals inside
+
+
+@pytest.mark.parametrize(
+    ("space", "proposal", "reference", "inside"),
+    [
+        # A tenth of the reference's own distance from the bound, where the proposal is on it or beyond.
+        (Positive(), [-3.0, 0.0, 5.0], [2.0, 1.0, 4.0], [0.2, 0.1, 5.0]),
+        (Positive(0.5), [0.4, 0.6], [1.5, 1.0], [0.6, 0.6]),
+        (Positive([0.5, 2.0]), [0.0, 1.0], [1.5, 4.0], [0.6, 2.2]),
+        (UnitInterval(), [-0.2, 1.4, 0.3], [0.5, 0.9, 0.2], [0.05, 0.99, 0.3]),
+        # What was moved is taken from the others in proportion.
+        (Simplex(), [-0.2, 0.9, 0.3], [0.1, 0.6, 0.3], [0.01, 0.99 * 0.75, 0.99 * 0.25]),
+        (Simplex(), [[0.4, 0.6], [1.5, -0.5]], [[0.5, 0.5], [0.8, 0.2]], [[0.4, 0.6], [0.98, 0.02]]),
+        # An entry that rests at the bound stays there.
+        (Positive(), [0.0, -1.0], [0.0, 1.0], [0.0, 0.1]),
+        (Simplex(), [0.0, 1.2, -0.2], [0.0, 0.7, 0.3], [0.0, 0.97, 0.03]),
+    ],
+)
+def test_what_lies_beyond_a_bound_comes_to_a_tenth_of_its_distance(space, proposal, reference, inside):
+    pulled = space.pull_inside(np.array(proposal), np.array(reference))
+    np.testing.assert_allclose(pulled, inside, rtol=1e-14)
+    assert space.allows(pulled, np.array(reference))
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_a_member_is_not_moved(name):
+    space, member = MEMBERS[name]
+    value = np.asarray(member, dtype=float)
+    np.testing.assert_array_equal(space.pull_inside(value, value), value)
+
+
+def test_a_row_of_proportions_keeps_its_sum_whatever_was_proposed():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        reference = rng.dirichlet(np.ones(6), size=3)
+        proposal = reference + rng.normal(0, 1, (3, 6))
+        proposal += (1 - proposal.sum(axis=1, keepdims=True)) / 6
+        pulled = Simplex().pull_inside(proposal, reference)
+        np.testing.assert_allclose(pulled.sum(axis=1), 1, rtol=1e-14)
+        assert Simplex().allows(pulled, reference)
+
+
+@pytest.mark.parametrize(
+    ("space", "proposal"),
+    [
+        (Positive(), [np.nan, 1.0]),
+        (Positive(), [np.inf, -np.inf]),
+        (UnitInterval(), [np.nan, 0.5]),
+        (Simplex(), [np.nan, 1.0]),
+        (Simplex(), [np.inf, -np.inf]),
+    ],
+)
+def test_what_is_no_number_is_not_made_one(space, proposal):
+    assert not space.allows(space.pull_inside(np.array(proposal), np.array([0.5, 0.5])), np.array([0.5, 0.5]))
+
+
+@pytest.mark.parametrize("space", [Real(), Undeclared(), Ordered(), Covariance()])
+def test_a_set_whose_equations_do_not_permit_it_leaves_a_proposal_alone(space):
+    proposal = np.array([[1.0, 3.0], [3.0, 1.0]])
+    np.testing.assert_array_equal(space.pull_inside(proposal, np.eye(2)), proposal)
+
+
+@pytest.mark.parametrize(
+    ("space", "value", "direction", "room"),
+    [
+        (Positive(), [2.0, 3.0, 0.0], [-1, 1, -1], [2, np.inf, 0]),
+        (Positive(0.5), [2.0], [-1], [1.5]),
+        (UnitInterval(), [0.2, 0.2, 0.2], [-1, 1, 0], [0.2, 0.8, np.inf]),
+        (Simplex(), [[0.3, 0.7]], [[-1, 1]], [[0.3, np.inf]]),
+        (Real(), [1.0], [-1], [np.inf]),
+        (Undeclared(), [1.0], [-1], [np.inf]),
+        (Covariance(), CORRELATED, -np.ones((2, 2)), np.full((2, 2), np.inf)),
+        (Ordered(), [1.0, 2.0], [1, -1], [np.inf, np.inf]),
+    ],
+)
+def test_the_room_of_an_entry_is_its_distance_to_the_bound_ahead(space, value, direction, room):
+    np.testing.assert_allclose(space.room(np.array(value), np.array(direction)), room, rtol=1e-14)
