@@ -7,8 +7,9 @@
 """
 
 from emkit import datasets, errors, families, space, testing
-from emkit.acceleration import Accelerator, Squarem
+from emkit.acceleration import Accelerator, Anderson, Automatic, QuasiNewton, Squarem
 from emkit.arrays import read_only
+from emkit.checkpoint import Checkpoint
 from emkit.convergence import GainTolerance, Standstill, StepTolerance, Tolerance
 from emkit.driver import fit, iterate
 from emkit.engines import Engine, ExecutorEngine, SerialEngine, ThreadEngine
@@ -24,7 +25,10 @@ from emkit.variants import SAEM, Annealing, MonteCarloEM, StochasticEM, anneal, 
 __all__ = [
     "SAEM",
     "Accelerator",
+    "Anderson",
     "Annealing",
+    "Automatic",
+    "Checkpoint",
     "EMResult",
     "EStep",
     "Engine",
@@ -35,6 +39,7 @@ __all__ = [
     "MonteCarloEM",
     "Optimum",
     "Polish",
+    "QuasiNewton",
     "SerialEngine",
     "ShortRuns",
     "Squarem",

@@ -27,7 +27,7 @@ from emkit.model import as_number, offers
 from emkit.point import RECOVERABLE, REFUSALS, Ending, Point, Settings, Stop, describe_fall
 from emkit.polish import Ascent, View
 from emkit.result import Iterate, Status
-from emkit.snapshot import Snapshot, copied, without_statistics
+from emkit.snapshot import Snapshot, restore, state_of
 from emkit.space.assignment import outside
 from emkit.space.coordinates import Coordinates, Guard
 from emkit.trail import Trail
@@ -40,6 +40,8 @@ MAX_HALVINGS = 30
 OUTGROWN = 4.0
 #: Accepted steps before a polish: from a start far off or next to a saddle the first gains say little.
 STEPS_BEFORE_POLISH = 5
+#: How an E-step answers to params that are not of its model.
+MISFITS = (*REFUSALS, AttributeError, LookupError, TypeError)
 
 
 class Climb:
@@ -64,6 +66,7 @@ class Climb:
         self._acceleration: Acceleration | None = None
         self._stabilises = False
         self._coordinates: Coordinates[Any]
+        self._basis: tuple[Any, Any]
         self._guard: Guard
         self._next_look = 2
         self._has_polished = False
@@ -180,53 +183,66 @@ class Climb:
 
     def snapshot(self) -> Snapshot:
         """Return the state at the current point."""
-        anchor = None if self._anchor is None else (without_statistics(self._anchor[0]), self._anchor[1])
         return Snapshot(
-            point=without_statistics(self._current),
+            point=self._current,
+            x=self._x,
             image=self._image,
-            anchor=anchor,
+            anchor=self._anchor,
             gain=self._gain,
-            monitor=copied(self._monitor),
-            acceleration=None if self._acceleration is None else copied(self._acceleration),
-            scale=self._coordinates.scale,
+            monitor=state_of(self._monitor),
+            acceleration=None if self._acceleration is None else state_of(self._acceleration),
+            basis=self._basis,
             held=self._guard.held(),
             next_look=self._next_look,
-            rows=np.array(self._trail.rows),
+            has_polished=self._has_polished,
+            polish_note=self._polish_note,
+            trail=self._trail.excerpt(),
             n_e_steps=self.n_e_steps,
             n_rejected=self.n_rejected,
-            has_polished=self._has_polished,
-            seconds=time.monotonic() - self._trail.began,
         )
 
     def _restore(self, snapshot: Snapshot) -> None:
-        point = self._evaluate(tree.owned(snapshot.point.params))
-        self._require_same(snapshot.point, point)
-        self.best = self._current = point
-        self._set_coordinates(point.params, self._m_step(point), snapshot.scale)
+        self.best = self._current = self.recheck(snapshot)
+        self._set_coordinates(*snapshot.basis)
         self._guard = Guard(self._coordinates, snapshot.held)
-        self._image, self._gain, self._anchor = snapshot.image, snapshot.gain, snapshot.anchor
-        self._monitor = copied(snapshot.monitor)
+        self._x, self._image, self._gain, self._anchor = snapshot.x, snapshot.image, snapshot.gain, snapshot.anchor
+        if snapshot.monitor is not None:
+            restore(self._monitor, snapshot.monitor)
         self._begin_acceleration()
         if snapshot.acceleration is not None and self._acceleration is not None:
-            self._acceleration = copied(snapshot.acceleration)
-        self._next_look, self._has_polished = snapshot.next_look, snapshot.has_polished
-        rows = [tuple(row) for row in snapshot.rows.tolist()]
-        self._trail = Trail(time.monotonic() - snapshot.seconds, rows)
+            restore(self._acceleration, snapshot.acceleration)
+        self._next_look = snapshot.next_look
+        self._has_polished, self._polish_note = snapshot.has_polished, snapshot.polish_note
+        self._trail = Trail.again(snapshot.trail)
         self.n_e_steps, self.n_rejected = snapshot.n_e_steps, snapshot.n_rejected
 
-    def _require_same(self, before: Point, now: Point) -> None:
-        """Raise ValueError unless the same params have the same objective as when they were kept."""
-        if not abs(now.objective - before.objective) <= max(before.floor, FALL_RTOL * (1 + abs(before.objective))):
-            msg = (
-                f"The checkpoint is of another fit: at its params the objective was {before.objective:.12g}, and with "
-                f"this model and these data it is {now.objective:.12g}. Give the model and the data of that fit, or "
-                "another folder for the checkpoints of this one."
-            )
-            raise ValueError(msg)
+    def recheck(self, snapshot: Snapshot) -> Point:
+        """Return the point of a snapshot as this model and these data see it: one E-step.
 
-    def _set_coordinates(self, params: Any, image: Any, scale: Array | None = None) -> None:
-        coordinates = Coordinates.of(self.model, params, image)
-        self._coordinates = coordinates if scale is None else coordinates.scaled(scale)
+        Raises
+        ------
+        ValueError
+            If the objective there is not what it was: the model or the data have changed.
+        """
+        before = snapshot.point
+        try:
+            now = self._evaluate(before.params)
+            same = abs(now.objective - before.objective) <= max(before.floor, FALL_RTOL * (1 + abs(before.objective)))
+            found = f"it is {now.objective:.12g}"
+        except (Stop, *MISFITS) as error:
+            same, found = False, f"there is none ({type(error).__name__}: {error})"
+        if same:
+            return now
+        msg = (
+            f"The checkpoint is of another fit: at its params the objective was {before.objective:.12g}, and with "
+            f"this model and these data {found}. Give the model and the data of that fit, or another folder for the "
+            "checkpoints of this one."
+        )
+        raise ValueError(msg)
+
+    def _set_coordinates(self, params: Any, image: Any) -> None:
+        self._basis = (params, image)
+        self._coordinates = Coordinates.of(self.model, params, image)
         moving = {entry.path for entry in self._coordinates.entries}
         getters = {path: tree.getter(image, path) for path, _ in tree.leaves(image)}
         self._leaves = list(getters.values())
@@ -256,7 +272,7 @@ class Climb:
         coordinates = Coordinates.of(self.model, point.params, self._image)
         growth = coordinates.scale / self._coordinates.scale
         if growth.size and growth.max() > OUTGROWN:
-            self._coordinates = coordinates
+            self._coordinates, self._basis = coordinates, (point.params, self._image)
             self._monitor.rescaled()
             self._begin_acceleration()
 
@@ -371,9 +387,9 @@ class Climb:
         try:
             ascent.run()
         except Stop:
-            # The budget is spent, and will be at the next E-step too; what has been gained counts. With a larger
-            # budget the climb may be resumed, and then polished again.
-            self._has_polished = False
+            # The budget is spent, and will be at the next E-step too; what has been gained counts. A climb resumed
+            # with a larger budget does not go on from there: it polishes as one that was never cut.
+            self._keep = None
         finally:
             self._polish_note, found = ascent.note, ascent.place
             is_higher = found is not None and found.point.objective > before.objective

@@ -19,7 +19,7 @@ from emkit.model import SupportsEM, check_is_model, offers, require
 from emkit.point import Settings
 from emkit.polish import Polish, as_polish
 from emkit.progress import Reporter, Silent, reporter
-from emkit.restarts import RandomSource, Shared, ShortRuns, Watch, first_legs, result_of, run_starts
+from emkit.restarts import RandomSource, Shared, ShortRuns, Watch, first_legs, require_same_fit, result_of, run_starts
 from emkit.result import EMResult, Iterate, Status
 from emkit.space.assignment import check_params
 
@@ -120,7 +120,7 @@ def fit(
     checkpoint : path or Checkpoint, optional
         Folder in which every start keeps its state, every 30 seconds or as the Checkpoint says. The same call goes on
         from there: after a crash, or with a larger ``max_iter`` or a smaller ``tol``. Random streams are those of the
-        first call.
+        first call. A fit that has ended is returned after one E-step, which tells that model and data are the same.
 
     Returns
     -------
@@ -137,7 +137,10 @@ def fit(
     MissingCapabilityError
         If ``initialize`` is needed and the model has none, or a polish is wanted and the model gives no score.
     ValueError
-        If the checkpoint is of another model or of other data.
+        If the checkpoint is of another model, of other data or other starting params; FormatError, which is one, if a
+        file of it is damaged.
+    OSError
+        If the folder of the checkpoint cannot be made or written to.
     FitFailedError
         If an exception ended every one of several starts.
     """
@@ -166,6 +169,8 @@ def fit(
             workload = Workload.of(model, data, working)
             watch = Watch(_teller(callback, show))
             shared = Shared(workload, settings, is_alone=n_starts == 1, watch=watch, journal=journal)
+            if journal is not None:
+                require_same_fit(journal, workload, settings, params)
             outcomes = run_starts(shared, legs, working, short_runs)
             result = result_of(model, outcomes, workload, time.monotonic() - began)
     finally:

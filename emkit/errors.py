@@ -70,5 +70,9 @@ class LikelihoodDecreasedWarning(EmkitWarning):
     """The objective fell and the caller asked for a warning instead of an error."""
 
 
+class CheckpointWarning(EmkitWarning):
+    """The state of a fit could not be written; the fit goes on."""
+
+
 class DegenerateWarning(EmkitWarning):
     """The estimate lies on a bound that holds it together: a covariance floor, an empty component."""

@@ -12,6 +12,8 @@ from emkit.space import Fixed, spaces_of
 
 #: A gap below this is not worth its digits.
 NEGLIGIBLE_GAP = 1e-12
+#: Numbers of this size have no decimals in double precision.
+NO_DECIMALS = 2.0**53
 #: How many distinct optima are listed.
 MAX_OPTIMA = 5
 #: Estimates that are all smaller than this are shown in powers of ten: six decimals leave nothing of them.
@@ -34,13 +36,15 @@ def summary(result: Any) -> str:
 def report_rows(result: Any) -> list[tuple[str, str]]:
     """Return label and text of every row about the fit as a whole."""
     name = getattr(result.model, "objective_name", "log-likelihood")
-    rows = [("model", describe_model(result.model)), (name, f"{result.log_likelihood:.6f}")]
+    rows = [("model", describe_model(result.model)), (name, number_text(result.log_likelihood))]
     if result.objective != result.log_likelihood and not np.isnan(result.objective):
-        rows.append(("objective", f"{result.objective:.6f} (with log-prior)"))
+        rows.append(("objective", f"{number_text(result.objective)} (with log-prior)"))
     rows.append(("parameters", str(result.n_parameters)))
     if result.n_observations is not None:
-        rows += [("observations", f"{result.n_observations:g}"), ("BIC", f"{result.bic:.4f}")]
-    rows += [("AIC", f"{result.aic:.4f}"), ("status", result.message), ("work", _work(result))]
+        rows.append(("observations", f"{result.n_observations:g}"))
+        if result.n_observations > 0:
+            rows.append(("BIC", number_text(result.bic, 4)))
+    rows += [("AIC", number_text(result.aic, 4)), ("status", result.message), ("work", _work(result))]
     if result.n_rejected:
         rows.append(("rejected", f"{_count(result.n_rejected, 'proposal')} of the accelerator"))
     if np.isfinite(result.rate):
@@ -53,7 +57,7 @@ def report_rows(result: Any) -> list[tuple[str, str]]:
 def optimum_rows(result: Any) -> list[tuple[str, str, str]]:
     """Return objective, number of starts and status of the distinct optima, best first, below a row of headings."""
     shown = [
-        (f"{optimum.objective:.6f}", str(optimum.n_found), _standing(optimum)) for optimum in result.optima[:MAX_OPTIMA]
+        (number_text(optimum.objective), str(optimum.n_found), _standing(optimum)) for optimum in result.optima[:MAX_OPTIMA]
     ]
     left = len(result.optima) - len(shown)
     more = [(f"and {left} more", "", "")] if left else []
@@ -65,6 +69,11 @@ def estimates(result: Any) -> list[tuple[str, NDArray[Any]]]:
     spaces = spaces_of(result.model, result.params)
     leaves = tree.leaves(result.params)
     return [(tree.path_name(path), np.asarray(leaf)) for path, leaf in leaves if not isinstance(spaces[path], Fixed)]
+
+
+def number_text(number: float, decimals: int = 6) -> str:
+    """Return a number with so many decimals, or with all its digits and a power of ten if it has none."""
+    return f"{number:.{decimals}f}" if not abs(number) >= NO_DECIMALS else f"{number:.16e}"
 
 
 def array_text(value: NDArray[Any]) -> str:

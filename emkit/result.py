@@ -185,6 +185,9 @@ class EMResult(Generic[Params]):
     @property
     def bic(self) -> float:
         """Schwarz's criterion, ``-2 log_likelihood + n_parameters * log(n_observations)``; smaller is better."""
+        if self.n_observations is not None and not self.n_observations > 0:
+            msg = f"bic needs at least one observation, and the model's e_step reports {self.n_observations}."
+            raise ValueError(msg)
         if self.n_observations is None:
             msg = (
                 "bic needs the number of observations, and the model's e_step does not report it: return "

@@ -6,9 +6,26 @@ import time
 
 import attrs
 import numpy as np
+from numpy.typing import NDArray
 
 from emkit.history import History
 from emkit.point import Point
+
+
+@attrs.frozen(eq=False)
+class Excerpt:
+    """A trail as it was at some point, while it grows: nothing is copied before somebody asks for the rows.
+
+    Of rows that are there already, only the last may change.
+    """
+
+    rows: list[tuple[float, ...]]
+    stop: int
+    last: tuple[float, ...]
+
+    def array(self) -> NDArray[np.float64]:
+        """Return the rows, shape (n_points, 6)."""
+        return np.array([*self.rows[: self.stop - 1], self.last])
 
 
 @attrs.define
@@ -26,6 +43,16 @@ class Trail:
         """Take note of an accepted point."""
         seconds = time.monotonic() - self.began
         self.rows.append((point.log_likelihood, point.objective, float("nan"), float("inf"), float(n_e_steps), seconds))
+
+    def excerpt(self) -> Excerpt:
+        """Return the rows so far."""
+        return Excerpt(self.rows, len(self.rows), self.rows[-1])
+
+    @classmethod
+    def again(cls, excerpt: Excerpt) -> Trail:
+        """Return a trail that goes on where another one was; its clock has stood still since."""
+        rows = [tuple(row) for row in excerpt.array().tolist()]
+        return cls(time.monotonic() - rows[-1][-1], rows)
 
     def measure(self, step_length: float, gap: float) -> None:
         """Add to the last point what the EM step from it has shown."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -81,6 +81,26 @@ def merge_in_tree(items: Iterable[T], merge: Callable[[T, T], T]) -> T:
     return total
 
 
+def answers(engine: Engine, function: Callable[[Any], T], items: Sequence[Any]) -> Iterator[T]:
+    """Yield the answers of an engine, one for each item.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer: an engine that loses a part of the data would give another fit, unseen.
+    """
+    number = 0
+    for answer in engine.map(function, items):
+        number += 1
+        yield answer
+    if number != len(items):
+        msg = (
+            f"{type(engine).__name__}.map must give one answer for each item, in order; for {len(items)} items it gave "
+            f"{number}."
+        )
+        raise ValueError(msg)
+
+
 def add_e_steps(left: EStep[Any], right: EStep[Any]) -> EStep[Any]:
     """Return the E-step of two parts of the data taken together."""
     counts = (left.n_observations, right.n_observations)
@@ -140,5 +160,5 @@ class Workload:
             return as_e_step(self.model, self.model.e_step(params, self.leaves[0]))
         run = functools.partial(_e_step_of_shard, self.model, params)
         size = shard_size(len(self.leaves), n_workers(self.engine))
-        shards = (self.leaves[start : start + size] for start in range(0, len(self.leaves), size))
-        return merge_in_tree(self.engine.map(run, shards), add_e_steps)
+        shards = [self.leaves[start : start + size] for start in range(0, len(self.leaves), size)]
+        return merge_in_tree(answers(self.engine, run, shards), add_e_steps)

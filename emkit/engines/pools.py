@@ -94,6 +94,12 @@ class ExecutorEngine:
         except BrokenExecutor as error:
             self._note_death(function, error)
             return None
+        except RuntimeError as error:
+            msg = (
+                f"The {type(self.executor).__name__} given as engine takes no work ({error}). Give one that has not been "
+                "shut down, and shut it down after the fit."
+            )
+            raise RuntimeError(msg) from error
 
     def _answer(self, function: Callable[[Item], Answer], item: Item, future: Future[Answer] | None) -> Answer:
         if future is not None:
@@ -131,13 +137,13 @@ class ExecutorEngine:
 
 def _parts(function: Callable[..., Any]) -> tuple[Any, ...]:
     """Return what a partial function brings along: the model first."""
-    return getattr(function, "args", (function,))
+    return getattr(function, "args", (getattr(function, "model", function),))
 
 
 def _cannot_travel(function: Callable[..., Any]) -> str:
     return (
-        f"{type(_parts(function)[0]).__name__} or its params cannot be sent to another process: classes defined in a "
-        "notebook, in a script that runs, or inside a function cannot. Define them in a module that can be imported, "
+        f"{type(_parts(function)[0]).__name__} or its params cannot be sent to another process, nor can what it is fitted "
+        "with: classes and functions defined in a notebook, in a script that runs, or inside a function cannot. Define them in a module that can be imported, "
         "or use threads: emkit.fit(..., engine=-1)."
     )
 

@@ -110,6 +110,10 @@ class _Replicate:
             return f"{type(error).__name__}: {error}"
         if not result.converged:
             return str(result.message)
+        simulated = getattr(result, "n_observations", None)
+        if self.kind == "parametric" and simulated is not None and simulated != self.n_observations:
+            name = type(self.model).__name__
+            return f"{name}.sample gave {simulated:g} observations, and {self.n_observations:g} were asked for."
         return flat(result.params)
 
 

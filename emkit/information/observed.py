@@ -27,6 +27,8 @@ from emkit.information.surface import Surface
 Array = NDArray[np.float64]
 
 METHODS = ("auto", "score", "likelihood", "sem")
+#: Error of the entries of the Jacobian of EM, by central differences.
+RATE_ERROR = 1e-8
 
 
 @attrs.frozen(eq=False)
@@ -113,7 +115,7 @@ def measure(surface: Surface, method: str = "auto") -> ObservedInformation:
         on_bound=tuple(names),
         method=method,
         asymmetry=asymmetry,
-        error=max(asymmetry, value_error(surface)) if method == "likelihood" else asymmetry,
+        error=max(asymmetry, _error(surface, method, raw, complete)),
         complete=complete,
         rates=rates,
         n_e_steps=surface.n_e_steps,
@@ -134,6 +136,17 @@ def _supplemented(surface: Surface) -> tuple[Array, Array, Array, Array]:
     slopes = surface.slopes(np.zeros(surface.directions.shape[1]))
     assert slopes is not None
     return slopes, (np.eye(len(rates)) - rates) @ complete, complete, rates
+
+
+def _error(surface: Surface, method: str, raw: Array, complete: Array | None) -> float:
+    """Return what is known of the error of the information, beside its asymmetry, on the scale of a unit diagonal."""
+    if method == "likelihood":
+        return value_error(surface)
+    if complete is None:
+        return 0.0
+    # What is left of the complete information where nearly all of it is missing: the difference of two large numbers.
+    size = np.where(np.diag(raw) == 0, 1.0, np.abs(np.diag(raw)))
+    return float((RATE_ERROR * np.abs(np.diag(complete)) / size).max(initial=0.0))
 
 
 def _asymmetry(raw: Array) -> float:

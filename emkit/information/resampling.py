@@ -52,6 +52,12 @@ def resample_rows(data: Any, rng: Generator) -> Any:
     if isinstance(data, list):
         return [data[i] for i in rng.integers(len(data), size=len(data))]
     lengths = {len(leaf) for leaf in _arrays(data) if leaf.ndim}
+    if not lengths:
+        msg = (
+            f"Rows are drawn again from arrays, and {type(data).__name__} holds none that emkit knows of. Give arrays (of "
+            "a data frame its to_numpy()), or define resample(data, rng) on the model."
+        )
+        raise ValueError(msg)
     if len(lengths) != 1:
         msg = (
             f"Only arrays that share their first axis can be drawn again by rows; these have lengths "

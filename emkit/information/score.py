@@ -21,9 +21,8 @@ from emkit.space.assignment import Spaces, free_directions
 
 Array = NDArray[np.float64]
 
-#: Length of a difference step in the log-prior, relative to the size of the entry: rounding and truncation of a
-#: central difference are equal about there.
-PRIOR_STEP = 6e-6
+#: Rounding of a log-prior, relative to its size.
+PRIOR_ROUNDING = 2e-16
 MAX_SHORTENINGS = 20
 
 
@@ -112,15 +111,21 @@ def _entries(gradient: Any, params: Any, leading: tuple[int, ...], source: str) 
 
 
 def prior_slopes(model: Any, params: Any, spaces: Spaces, directions: Array) -> Array:
-    """Return the derivatives of the log-prior along directions, by central differences inside the space."""
+    """Return the derivatives of the log-prior along directions, by central differences inside the space.
+
+    Their step, relative to the size of the entry, is the cube root of the rounding of the log-prior: there rounding
+    and truncation are about equal, however large a constant the log-prior has.
+    """
     slopes = np.zeros(len(directions))
     if not offers(model, "log_prior"):
         return slopes
+    height = abs(float(model.log_prior(params)))
+    relative = float(np.cbrt(PRIOR_ROUNDING * (1 + height))) if np.isfinite(height) else 1e-5
     leaves = [(path, np.asarray(leaf, dtype=np.float64)) for path, leaf in tree.leaves(params)]
     sizes = [np.broadcast_to(spaces[path].typical(value), value.shape).ravel() for path, value in leaves]
     scales = np.abs(directions) @ np.concatenate(sizes)
     for i, (direction, scale) in enumerate(zip(directions, scales, strict=True)):
-        length = PRIOR_STEP * (scale or 1.0)
+        length = relative * (scale or 1.0)
         for _ in range(MAX_SHORTENINGS):
             ends = [shifted(params, sign * length * direction, spaces) for sign in (1, -1)]
             if None not in ends:

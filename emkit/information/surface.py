@@ -14,7 +14,7 @@ from emkit.information.entries import flat, shifted
 from emkit.information.score import offers_score, prior_slopes, score_of_data
 from emkit.model import EStep, offers
 from emkit.space import spaces_of
-from emkit.space.assignment import free_directions, infer_spaces
+from emkit.space.assignment import check_params, free_directions, infer_spaces
 
 Array = NDArray[np.float64]
 
@@ -40,9 +40,17 @@ class Surface:
         The others.
     n_e_steps : int
         Passes over the data so far.
+
+    Raises
+    ------
+    InvalidParamsError
+        If the params lie outside their space.
+    ValueError
+        If the objective there is not finite.
     """
 
     def __init__(self, model: Any, params: Any, data: Any) -> None:
+        check_params(model, params)
         self.model, self.params = model, params
         self.n_e_steps = 0
         self.has_score = offers_score(model)
@@ -52,6 +60,12 @@ class Surface:
         self._parts = [(path, np.asarray(leaf, dtype=np.float64)) for path, leaf in tree.leaves(params)]
         self.center_step = self.e_step(params)
         self.center = self._value(self.center_step, params)
+        if not np.isfinite(self.center):
+            msg = (
+                f"The objective of {type(model).__name__} is {self.center} with these data at these params, so it has no "
+                "derivatives there. Give the data and the params of a fit that ended well."
+            )
+            raise ValueError(msg)
         self.noise = ROUNDING * (1 + abs(self.center))
         directions, on_bound = free_directions(self.spaces, params)
         self._on_bound = np.concatenate([self.spaces[path].on_bound(value).ravel() for path, value in self._parts])

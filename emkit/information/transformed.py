@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,18 +9,14 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.errors import ConvergenceWarning
-from emkit.information.curvature import gradient_and_hessian
 from emkit.information.surface import Surface
-from emkit.information.variance import free_covariance
+from emkit.information.variance import free_covariance, warn_off_optimum
 
 Array = NDArray[np.float64]
 
 #: Length of a difference step in standard errors; one Richardson step makes its error of the fourth power.
 STEP = 1e-2
 MAX_SHORTENINGS = 40
-#: How many standard errors the params may be from their optimum.
-MAX_SCORE_NORM = 0.05
 
 
 @attrs.frozen(eq=False)
@@ -63,44 +58,69 @@ def delta(function: Callable[[Any], Any], model: Any, params: Any, data: Any, me
     Warns
     -----
     ConvergenceWarning
-        If the params are more than :data:`MAX_SCORE_NORM` standard errors from their optimum: the covariance then
-        depends on the coordinates in which it is taken.
+        If the params are more than 0.05 standard errors from their optimum: the covariance then depends on the
+        coordinates in which it is taken.
+
+    Raises
+    ------
+    TypeError
+        If the function gives no real numbers.
+    ValueError
+        If it is not finite, not smooth, or changes its shape near the estimate.
     """
     surface = Surface(model, params, data)
     variance, information = free_covariance(surface, method)
-    gradient = information.gradient if information is not None else _gradient(surface)
-    distance = float(np.sqrt(np.abs(gradient @ variance @ gradient)))
-    if distance > MAX_SCORE_NORM:
-        warnings.warn(
-            f"The params are about {distance:.2g} standard errors from their optimum, so standard errors depend on "
-            "the coordinates in which they are taken. Fit to a smaller tol first.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
-    value = np.asarray(function(params), dtype=np.float64)
+    warn_off_optimum(surface, variance, information)
+    value = _value(function, params)
+    if not np.isfinite(value).all():
+        msg = f"The function must be finite at the estimate, to be differentiated there; it is {value}."
+        raise ValueError(msg)
     units = np.sqrt(np.diag(variance))
-    columns = [_derivative(function, surface, d, float(u)) for d, u in zip(surface.directions, units, strict=True)]
+    columns = [
+        _derivative(function, surface, d, float(u), value.shape)
+        for d, u in zip(surface.directions, units, strict=True)
+    ]
     jacobian = np.array(columns, dtype=np.float64).reshape(len(columns), value.size).T
     full = jacobian @ variance @ jacobian.T
     return Delta(value, full, np.sqrt(np.diag(full)).reshape(value.shape), jacobian)
 
 
-def _gradient(surface: Surface) -> Array:
-    if not surface.has_score:
-        return gradient_and_hessian(surface)[0]
-    slopes = surface.slopes(np.zeros(surface.directions.shape[1]))
-    assert slopes is not None
-    return slopes
+def _value(function: Callable[[Any], Any], params: Any) -> Array:
+    """Return what the function gives as an array of real numbers."""
+    answer = function(params)
+    try:
+        value = np.asarray(answer)
+    except ValueError:
+        value = np.array(None)
+    if value.dtype.kind not in "fiub":
+        msg = f"The function must give a real number or an array of them; it gave {answer!r}."
+        raise TypeError(msg)
+    return value.astype(np.float64)
 
 
-def _derivative(function: Callable[[Any], Any], surface: Surface, direction: Array, unit: float) -> Array:
+def _derivative(
+    function: Callable[[Any], Any], surface: Surface, direction: Array, unit: float, shape: tuple[int, ...]
+) -> Array:
     length = STEP * unit
     for _ in range(MAX_SHORTENINGS):
         points = [surface.at(part * length * direction) for part in (1.0, -1.0, 0.5, -0.5)]
         if None not in points:
-            above, below, near_above, near_below = (np.ravel(np.asarray(function(p), np.float64)) for p in points)
-            wide, narrow = (above - below) / (2 * length), (near_above - near_below) / length
-            return np.asarray((4 * narrow - wide) / 3)
+            values = [_value(function, point) for point in points]
+            _require_shape(values, shape)
+            above, below, near_above, near_below = map(np.ravel, values)
+            if np.isfinite(values).all():
+                wide, narrow = (above - below) / (2 * length), (near_above - near_below) / length
+                return np.asarray((4 * narrow - wide) / 3)
         length /= 4
-    msg = "No step from the params stays in their space: the function cannot be differentiated."
+    msg = (
+        "No step from the params stays in their space and keeps the function finite: it cannot be differentiated at the "
+        "estimate. Give a function that is smooth there."
+    )
     raise ValueError(msg)
+
+
+def _require_shape(values: list[Array], shape: tuple[int, ...]) -> None:
+    for value in values:
+        if value.shape != shape:
+            msg = f"The function must keep its shape, {shape} at the estimate; beside it the shape is {value.shape}."
+            raise ValueError(msg)

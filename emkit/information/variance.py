@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from emkit.errors import EmkitWarning
+from emkit.errors import ConvergenceWarning, EmkitWarning
 from emkit.information.entries import flat, shaped_like
 from emkit.information.observed import METHODS, ObservedInformation, measure
 from emkit.information.score import score_contributions
@@ -23,6 +24,8 @@ SINGULAR = 1e-9
 #: The same in units of the error that the information shows itself.
 SINGULAR_NOISE = 10.0
 ROBUST = ("sandwich", "opg")
+#: How many standard errors the params may be from their optimum.
+MAX_SCORE_NORM = 0.05
 
 
 def with_unit_diagonal(information: Array) -> tuple[Array, Array]:
@@ -66,7 +69,14 @@ def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, Obse
     if method not in ROBUST:
         information = measure(surface, method)
         return inverse(information.matrix, singular_below(information)), information
-    products = _outer_products(surface)
+    products, n_units = _outer_products(surface)
+    n_free = len(surface.directions)
+    if n_units <= n_free:
+        msg = (
+            f"{n_units} score contributions cannot tell the spread of the scores of {n_free} free parameters, so method "
+            f"{method!r} gives no standard errors here. It needs more observations; see the other methods."
+        )
+        raise ValueError(msg)
     if method == "opg":
         return inverse(products), None
     information = measure(surface)
@@ -74,8 +84,23 @@ def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, Obse
     return bread @ products @ bread, information
 
 
-def _outer_products(surface: Surface) -> Array:
-    """Return the sum over observations of the outer products of their scores along the free directions."""
+def warn_off_optimum(surface: Surface, variance: Array, information: ObservedInformation | None) -> None:
+    """Warn if the params are more than :data:`MAX_SCORE_NORM` standard errors from their optimum."""
+    gradient = surface.slopes(np.zeros(surface.directions.shape[1])) if information is None else information.gradient
+    distance = 0.0 if gradient is None else float(np.sqrt(np.abs(gradient @ variance @ gradient)))
+    if distance > MAX_SCORE_NORM:
+        warnings.warn(
+            f"The params are about {distance:.2g} standard errors from their optimum, so standard errors there are not "
+            "to be relied on. Fit to a smaller tol first. If EM stands still there, the params obey an equation that "
+            "their space does not declare (proportions that are separate numbers, say), or m_step and the objective "
+            "disagree.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def _outer_products(surface: Surface) -> tuple[Array, int]:
+    """Return the sum of the outer products of all score contributions along the free directions, and their number."""
     contributions = score_contributions(surface.workload, surface.params)
     n_observations = surface.center_step.n_observations
     if n_observations is not None and len(contributions) != n_observations:
@@ -87,7 +112,11 @@ def _outer_products(surface: Surface) -> Array:
         )
     touched = surface.directions.any(axis=0)
     along = contributions[:, touched] @ surface.directions[:, touched].T
-    return np.asarray(along.T @ along)
+    if not np.isfinite(along).all():
+        row = int(np.flatnonzero(~np.isfinite(along).all(axis=1))[0])
+        msg = f"{type(surface.model).__name__}.score_contributions must be finite; that of observation {row} is not."
+        raise ValueError(msg)
+    return np.asarray(along.T @ along), len(along)
 
 
 def over_entries(surface: Surface, variance: Array) -> Array:
@@ -115,12 +144,22 @@ def covariance(model: Any, params: Any, data: Any, method: str = "auto") -> Arra
     Raises
     ------
     ValueError
-        If the information is not positive definite: the params are no maximum, or not determined by the data.
+        If the information is not positive definite: the params are no maximum, or not determined by the data. If the
+        objective there is not finite. If observations are too few for a sandwich.
+    InvalidParamsError
+        If the params lie outside their space.
     MissingCapabilityError
         If the model lacks what the method needs: ``complete_score`` or ``score_contributions``.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the params are more than :data:`MAX_SCORE_NORM` standard errors from their optimum.
     """
     surface = Surface(model, params, data)
-    return over_entries(surface, free_covariance(surface, method)[0])
+    variance, information = free_covariance(surface, method)
+    warn_off_optimum(surface, variance, information)
+    return over_entries(surface, variance)
 
 
 def standard_errors(model: Any, params: Params, data: Any, method: str = "auto") -> Params:
@@ -142,6 +181,6 @@ def confidence_intervals(
 
 def check_level(level: float) -> None:
     """Raise ValueError unless a level is a probability."""
-    if not 0 < level < 1:
+    if not (isinstance(level, Real) and 0 < level < 1):
         msg = f"level must lie between 0 and 1; it is {level!r}."
         raise ValueError(msg)

@@ -15,10 +15,13 @@ from emkit.information.variance import singular_below, with_unit_diagonal
 
 Array = NDArray[np.float64]
 
-#: An eigenvalue of the information, scaled to a unit diagonal, is negative beyond doubt below minus this.
+#: An eigenvalue of the information, scaled to a unit diagonal, is negative beyond doubt below minus this, if the
+#: information is not known less exactly.
 SADDLE = 1e-4
 #: What a Newton step may gain, in nats, where the gradient counts as zero: a hundredth of a standard error.
 STATIONARY = 1e-4
+#: A rate above 1 by less is that of a flat direction, and rounding.
+NEARLY = 1e-6
 #: Displacements from a saddle that are tried, in units of the standard error of a single direction.
 DISPLACEMENTS = tuple(2.0**-k for k in range(-1, 12))
 
@@ -117,7 +120,7 @@ def _sentences(found: Verification) -> list[str]:
     if np.isfinite(found.smallest_eigenvalue):
         sentences.append(f"Smallest eigenvalue of the scaled information: {found.smallest_eigenvalue:.3g}.")
     if np.isfinite(found.rate):
-        sentences.append(f"Rate of EM: {found.rate:.6g}{', away from here' if found.rate > 1 else ''}.")
+        sentences.append(f"Rate of EM: {found.rate:.6g}{', away from here' if found.rate > 1 + NEARLY else ''}.")
     return sentences
 
 
@@ -161,11 +164,12 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
 
 
 def _kind(information: ObservedInformation, smallest: float, gap: float, bounds: list[Bound]) -> str:
-    if smallest < -SADDLE:
+    unknown = singular_below(information)
+    if smallest < -max(SADDLE, unknown):
         return "saddle"
     if gap >= STATIONARY or not all(bound.holds for bound in bounds):
         return "not stationary"
-    return "maximum" if smallest > singular_below(information) else "not determined"
+    return "maximum" if smallest > unknown else "not determined"
 
 
 def _rate(surface: Surface, information: Array) -> float:

@@ -42,7 +42,7 @@ class Polish:
     method: Literal["lbfgs", "newton"] = attrs.field(default="lbfgs", validator=attrs.validators.in_(METHODS))
     hand_over: float = attrs.field(default=1e-2, validator=_positive)
     max_e_steps: int = attrs.field(default=200, validator=_positive)
-    memory: int = attrs.field(default=10, validator=_positive)
+    memory: int = attrs.field(default=20, validator=_positive)
 
 
 def as_polish(polish: str | Polish | None, model: object) -> Polish | None:

@@ -4,6 +4,7 @@ One leg of one start is :func:`emkit.restarts.start.run_start`: it needs nothing
 this thread, in another, or in another process, and gives the same numbers everywhere.
 """
 
+from emkit.restarts.keeping import require_same_fit
 from emkit.restarts.outcome import Outcome, best_of, outcome_of
 from emkit.restarts.results import result_of
 from emkit.restarts.schedule import ShortRuns, run_starts
@@ -21,6 +22,7 @@ __all__ = [
     "best_of",
     "first_legs",
     "outcome_of",
+    "require_same_fit",
     "result_of",
     "run_starts",
     "streams",

@@ -13,7 +13,7 @@ Each candidate gets a short run; those that may end higher go on to the end, and
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -21,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import tree
+from emkit.checkpoint import Journal, Keeper
 from emkit.climb import Climb
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
+from emkit.kept import digest
 from emkit.model import offers, require
 from emkit.optima import SAME
 from emkit.point import REFUSALS, Ending, Settings, Stop
+from emkit.restarts.keeping import EscapePage, climbed
 from emkit.restarts.outcome import Outcome, joined, lifted, outcome_of
 from emkit.restarts.watch import Watch
 from emkit.result import AT_REST, Status
@@ -43,6 +46,8 @@ POWER_STEPS = 20
 PROBE, PUSH = 1e-3, 0.1
 #: Below this the largest eigenvalue belongs to a maximum beyond doubt.
 NEARLY_ONE = 0.99
+#: Candidates of one search; a generator without end must not run for ever.
+MAX_CANDIDATES = 1000
 #: How often a push is halved to stay in the space.
 MAX_HALVINGS = 30
 #: What an exception says of a candidate: that the model does not take it.
@@ -50,49 +55,88 @@ REFUSED = (*REFUSALS, DegenerateError, np.linalg.LinAlgError)
 
 
 def escape_from(
-    workload: Workload, settings: Settings, watch: Watch, ending: Ending, *, index: int, times: int
+    workload: Workload,
+    settings: Settings,
+    watch: Watch,
+    ending: Ending,
+    *,
+    index: int,
+    times: int,
+    journal: Journal | None = None,
 ) -> Ending:
     """Return the ending after up to ``times`` escapes; E-steps of all candidates are counted in it.
 
     A higher point is one that rises by more than :data:`emkit.optima.SAME` nats and is not held up by a safeguard that
     did not hold up the last one.
     """
+    around = _Around(workload, settings, watch, index, journal)
+    page = None if journal is None else EscapePage(journal, index, times, ending)
+    found = None if page is None else page.found()
+    if found is not None:
+        return found
+    found, is_over = _escaped(around, ending, times)
+    if page is not None and is_over:
+        page.keep(found)
+    return found
+
+
+@attrs.frozen(eq=False)
+class _Around:
+    """What all searches of one start have in common."""
+
+    workload: Workload
+    settings: Settings
+    watch: Watch
+    index: int
+    journal: Journal | None
+
+    def keeper(self, origin: str) -> Keeper | None:
+        """Return what keeps the climb whose starting params hash to ``origin``."""
+        return None if self.journal is None else self.journal.keeper(f"start-{self.index}.escape-{origin[:16]}")
+
+
+def _escaped(around: _Around, ending: Ending, times: int) -> tuple[Ending, bool]:
+    """Return the ending after the escapes, and whether more time or E-steps would change nothing about it."""
     told: tuple[str, ...] = ()
+    is_over = True
     for _ in range(times):
         if ending.status not in AT_REST:
             break
-        search = _Search(workload, settings, watch, ending, index)
+        search = _Search(around, ending)
         found = search.run()
+        is_over = is_over and not search.was_cut
         told = (*told, *search.notes)
         if found is None:
             ending = attrs.evolve(ending, n_e_steps=ending.n_e_steps + search.n_e_steps)
             break
-        kind = "lower hill" if offers(workload.model, "escape") else "saddle"
+        kind = "lower hill" if offers(around.workload.model, "escape") else "saddle"
         higher = found.objective - ending.objective
         told = (*told, f"Left a {kind} with objective {ending.objective:.6f} for a point {higher:.6g} nats higher.")
         # The candidate's own E-steps are in its history; those of the others come before it.
         before = attrs.evolve(ending, n_e_steps=ending.n_e_steps + search.n_e_steps - found.n_e_steps)
         ending = lifted(before, found)
-    return attrs.evolve(ending, notes=(*told, *ending.notes))
+    return attrs.evolve(ending, notes=(*told, *ending.notes)), is_over and ending.status in AT_REST
 
 
 class _Search:
     """One search for a higher point, within the E-steps that are left."""
 
-    def __init__(self, workload: Workload, settings: Settings, watch: Watch, here: Ending, index: int) -> None:
-        self._workload = workload
-        self._model = workload.model
-        self._settings = settings
-        self._watch = watch
-        self._index = index
+    def __init__(self, around: _Around, here: Ending) -> None:
+        self._around = around
+        self._workload = around.workload
+        self._model = around.workload.model
+        self._settings = around.settings
+        self._watch = around.watch
+        self._index = around.index
         self._here = here
         self.n_e_steps = 0
         self.notes: tuple[str, ...] = ()
+        self.was_cut = False
 
     def run(self) -> Ending | None:
         """Return the end of a climb that leads higher, or None."""
         try:
-            short = [end for end in map(self._short_run, self._candidates()) if end is not None]
+            short = [end for end in map(self._short_run, self._bounded(self._candidates())) if end is not None]
             for end in sorted(short, key=lambda end: -end.objective):
                 found = self._to_the_end(end)
                 if found is not None:
@@ -106,24 +150,51 @@ class _Search:
             self._note_cut(Status.INTERRUPTED)
         return None
 
+    def _note(self, sentence: str) -> None:
+        self.notes = (*self.notes, sentence)
+
     def _note_cut(self, status: Status) -> None:
-        self.notes = (*self.notes, f"The search for a higher point was cut short ({status.name}).")
+        self.was_cut = True
+        self._note(f"The search for a higher point was cut short ({status.name}).")
 
     def _candidates(self) -> Iterable[Any]:
         params = self._here.params
         if offers(self._model, "escape"):
-            return list(require(self._model, "escape")(params, self._e_step(params)))
+            return self._of_the_model(params)
         try:
             return self._pushed(params)
         except REFUSED:
             return ()
+
+    def _of_the_model(self, params: Any) -> Iterator[Any]:
+        """Yield the candidates of the model's `escape`, which may refuse to give any, or any more."""
+        try:
+            found = require(self._model, "escape")(params, self._e_step(params))
+            if isinstance(found, Mapping) or hasattr(found, "_fields") or not isinstance(found, Iterable):
+                msg = (
+                    f"{type(self._model).__name__}.escape must give an iterable of params, such as a list; it gave "
+                    f"{type(found).__name__}."
+                )
+                raise TypeError(msg)
+            yield from found
+        except REFUSED as error:
+            self._note(f"`escape` of the model gave up: {type(error).__name__}: {error}")
+
+    def _bounded(self, candidates: Iterable[Any]) -> Iterator[Any]:
+        """Yield the first candidates, as long as there is time."""
+        for number, candidate in enumerate(candidates):
+            if number == MAX_CANDIDATES:
+                self._note(f"Only the first {MAX_CANDIDATES} candidates of the search for a higher point were tried.")
+                return
+            self._require_leave()
+            yield candidate
 
     def _short_run(self, params: Any) -> Ending | None:
         try:
             check_params(self._model, params)
             return self._climb(params, SHORT_RUN)
         except REFUSED as error:
-            self.notes = (*self.notes, f"A candidate of the search for a higher point was refused: {error}")
+            self._note(f"A candidate of the search for a higher point was refused: {error}")
             return None
 
     def _to_the_end(self, short: Ending) -> Ending | None:
@@ -148,14 +219,18 @@ class _Search:
     def _climb(self, params: Any, n_e_steps: int) -> Ending:
         self._require_leave()
         settings = attrs.evolve(self._settings, max_iter=min(n_e_steps, self._n_left()))
-        climb = Climb(self._workload, settings, self._index, self._watch.check)
+        origin = digest(params)
+        keeper = self._around.keeper(origin)
+        climb = Climb(self._workload, settings, self._index, self._watch.check, keeper)
         try:
-            climb.run(params)
-        finally:
+            ending = climbed(climb, settings, keeper, lambda: params, origin)
+        except BaseException:
             self.n_e_steps += climb.n_e_steps
-        if climb.status is Status.INTERRUPTED:
+            raise
+        self.n_e_steps += ending.n_e_steps
+        if ending.status is Status.INTERRUPTED:
             self._watch.stop(Status.INTERRUPTED)
-        return climb.ending()
+        return ending
 
     def _n_left(self) -> int:
         return self._settings.max_iter - self._here.n_e_steps - self.n_e_steps

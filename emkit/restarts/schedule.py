@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from numbers import Integral
 
 import attrs
 
@@ -14,8 +15,8 @@ from emkit.result import Status
 
 
 def _at_least_one(instance: object, attribute: attrs.Attribute[int], value: int) -> None:
-    if value < 1:
-        msg = f"{attribute.name} must be at least 1; it is {value!r}."
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        msg = f"{attribute.name} must be at least 1, and whole; it is {value!r}."
         raise ValueError(msg)
 
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import itertools
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 from numpy.random import Generator
 
-from emkit.checkpoint import Journal
+from emkit.checkpoint import Journal, Keeper
 from emkit.climb import Climb
 from emkit.engines import Workload
+from emkit.kept import digest
 from emkit.model import offers, require
 from emkit.point import Ending, Settings
 from emkit.restarts.escape import escape_from
+from emkit.restarts.keeping import climbed
 from emkit.restarts.outcome import Outcome, joined, outcome_of, without_ending
 from emkit.restarts.streams import RandomSource, streams
 from emkit.restarts.watch import Watch
@@ -92,7 +94,14 @@ def first_legs(
     starts = [] if given is None else [given]
     n_missing = n_starts - len(starts)
     if n_missing and offers(model, "starts"):
-        starts += itertools.islice(require(model, "starts")(data, streams(rng, 1)[0], n_missing), n_missing)
+        found = require(model, "starts")(data, streams(rng, 1)[0], n_missing)
+        if isinstance(found, Mapping) or hasattr(found, "_fields") or not isinstance(found, Iterable):
+            msg = (
+                f"{type(model).__name__}.starts must give an iterable of params, such as a list; it gave "
+                f"{type(found).__name__}."
+            )
+            raise TypeError(msg)
+        starts += itertools.islice(found, n_missing)
         if not starts:
             msg = f"{type(model).__name__}.starts gave no params; {n_missing} were asked for."
             raise ValueError(msg)
@@ -134,34 +143,35 @@ def run_start(model: Any, shared: Shared, leg: Leg) -> Outcome | None:
 def _run(model: Any, workload: Workload, settings: Settings, shared: Shared, leg: Leg) -> Ending:
     ending = _climb(model, workload, settings, shared, leg)
     if leg.escapes:
-        ending = escape_from(workload, settings, shared.watch, ending, index=leg.index, times=leg.escapes)
+        ending = escape_from(
+            workload,
+            settings,
+            shared.watch,
+            ending,
+            index=leg.index,
+            times=leg.escapes,
+            journal=shared.journal,
+        )
     return ending
 
 
 def _climb(model: Any, workload: Workload, settings: Settings, shared: Shared, leg: Leg) -> Ending:
-    before, journal, report = None if leg.before is None else leg.before.ending, shared.journal, shared.watch.report
-    if before is not None and before.status is not Status.MAX_ITER:
+    before, report = None if leg.before is None else leg.before.ending, shared.watch.report
+    if before is None:
+        keeper = _keeper(shared, f"start-{leg.index}.leg-0")
+        left = attrs.evolve(settings, max_iter=leg.max_iter)
+        climb = Climb(workload, left, leg.index, report, keeper)
+        return climbed(climb, left, keeper, lambda: _starting_params(model, workload, leg))
+    if before.status is not Status.MAX_ITER:
         return before
-    keeper = None if journal is None else journal.keeper(leg.index, 0 if before is None else 1)
-    kept = None if keeper is None else keeper.found()
-    if kept is not None and journal is not None and kept.ending is not None and kept.is_final(journal.rule):
-        return kept.ending if before is None else joined(before, kept.ending)
-    left = attrs.evolve(settings, max_iter=leg.max_iter - (0 if before is None else before.n_e_steps))
-    told = report if before is None else _continued(report, before)
-    climb = Climb(workload, left, leg.index, told, keeper)
-    try:
-        if kept is not None:
-            climb.resume(kept.snapshot)
-        else:
-            climb.run(_starting_params(model, workload, leg) if before is None else before.params)
-    except BaseException:
-        if keeper is not None:
-            keeper.flush()
-        raise
-    ending = climb.ending()
-    if keeper is not None:
-        keeper.flush(ending)
-    return ending if before is None else joined(before, ending)
+    keeper = _keeper(shared, f"start-{leg.index}.leg-1")
+    left = attrs.evolve(settings, max_iter=leg.max_iter - before.n_e_steps)
+    climb = Climb(workload, left, leg.index, _continued(report, before), keeper)
+    return joined(before, climbed(climb, left, keeper, lambda: before.params, digest(before.params)))
+
+
+def _keeper(shared: Shared, name: str) -> Keeper | None:
+    return None if shared.journal is None else shared.journal.keeper(name)
 
 
 def _starting_params(model: Any, workload: Workload, leg: Leg) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
 from numpy.random import Generator, SeedSequence
+
+from emkit.seed import require_source
 
 #: What a fit takes as ``rng``.
 RandomSource: TypeAlias = int | Generator | SeedSequence | None
@@ -17,10 +18,8 @@ def streams(rng: RandomSource, n: int) -> list[Generator]:
 
     A number or None seeds them all; a Generator is asked for children, which changes its state.
     """
+    require_source(rng)
     if isinstance(rng, Generator):
         return rng.spawn(n)
-    if rng is not None and not isinstance(rng, SeedSequence | Integral):
-        msg = f"rng must be None, an int, a numpy Generator or a SeedSequence; it is {rng!r}."
-        raise TypeError(msg)
     root = rng if isinstance(rng, SeedSequence) else SeedSequence(rng)
     return [np.random.default_rng(SeedSequence(root.entropy, spawn_key=(*root.spawn_key, r))) for r in range(n)]

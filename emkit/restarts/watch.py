@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import attrs
+
+from emkit import tree
 from emkit.logs import log_start
 from emkit.point import Stop
 from emkit.restarts.outcome import Outcome
@@ -51,8 +54,10 @@ class Watch:
             return
         with self._lock:
             self.check()
+            # Dicts and lists can be written to whatever their arrays say: the listener gets containers of its own.
+            params = tree.map_leaves(lambda leaf: leaf, point.params)
             try:
-                self._tell(point)
+                self._tell(attrs.evolve(point, params=params))
             except StopIteration:
                 self.stop(Status.STOPPED_BY_CALLBACK)
                 raise

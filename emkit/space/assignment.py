@@ -124,12 +124,23 @@ def _each(spaces: Spaces, params: Any) -> list[tuple[str, Space, Array]]:
 
 def check_params(model: object, params: object) -> None:
     """Raise InvalidParamsError, naming field and index, unless every field lies in its space."""
+    _check_kinds(params, ())
     fields = _each(spaces_of(model, params), params)
     if not fields:
         msg = f"Params must hold at least one number or array of numbers; {type(params).__name__} holds none."
         raise InvalidParamsError(msg)
     for name, space, value in fields:
         space.check(value, name)
+
+
+def _check_kinds(node: object, path: tree.Path) -> None:
+    """Raise InvalidParamsError for arrays of numbers that EM would pass over, or cut the imaginary part off."""
+    if isinstance(node, complex) or (isinstance(node, np.ndarray) and node.dtype.kind in "cO"):
+        kind = node.dtype.name if isinstance(node, np.ndarray) else "complex"
+        msg = f"{tree.path_name(path)} must hold real numbers, but its type is {kind}. Convert it to float64."
+        raise InvalidParamsError(msg)
+    for name, child in tree.children(node):
+        _check_kinds(child, (*path, name))
 
 
 def outside(model: object, params: object) -> str:

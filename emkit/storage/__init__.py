@@ -6,7 +6,7 @@ together and carries a SHA-256 over every other byte of the file. The hash finds
 covers is still checked as if a stranger had written it.
 """
 
-from emkit.storage.files import check, peek, read, write
+from emkit.storage.files import check, peek, read, sweep, write
 from emkit.storage.structure import known_types
 
-__all__ = ["check", "known_types", "peek", "read", "write"]
+__all__ = ["check", "known_types", "peek", "read", "sweep", "write"]

@@ -23,7 +23,7 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
     tree
         Any nesting of attrs classes, dataclasses, named tuples, dicts with string keys, tuples and lists over
         arrays of floats, integers or booleans, numpy scalars, members of enums and plain Python values.
-        Classes are stored by name, arrays in C order.
+        Classes are stored by name.
 
     Raises
     ------
@@ -60,9 +60,11 @@ def write(path: str | os.PathLike[str], tree: Any) -> None:
     _sync_folder(target.parent)
 
 
-def check(tree: Any) -> None:
-    """Raise TypeError or ValueError unless :func:`write` could save a tree."""
-    Writer().node(tree)
+def check(tree: Any) -> set[type]:
+    """Return the classes that a tree consists of; raise TypeError or ValueError if :func:`write` could not save it."""
+    writer = Writer()
+    writer.node(tree)
+    return set(writer.classes.values())
 
 
 def read(path: str | os.PathLike[str], known: Iterable[type] = ()) -> Any:
@@ -100,6 +102,12 @@ def peek(path: str | os.PathLike[str]) -> dict[str, Any]:
         case ["dict", dict(items)]:
             return {key: text for key, text in items.items() if isinstance(text, str)} | metadata
     return metadata
+
+
+def sweep(folder: str | os.PathLike[str]) -> None:
+    """Remove what :func:`write` had not finished in a folder when its process was killed."""
+    for temporary in Path(folder).glob(".emkit-*.tmp"):
+        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

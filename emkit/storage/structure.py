@@ -2,10 +2,12 @@
 
 ``None``, booleans, integers and texts stand for themselves; the rest are lists that start with a tag::
 
-    ["float", "0.5"]    ["array", name]    ["scalar", name]    ["list", items]    ["tuple", items]
-    ["dict", {key: node}]    ["class", name, {field: node}]    ["enum", name, member]
+    ["float", "0.5"]    ["array", name]    ["array", name, axes]    ["scalar", name]
+    ["list", items]    ["tuple", items]    ["dict", {key: node}]    ["class", name, {field: node}]
+    ["enum", name, member]
 
-Items are a list of nodes, or the name of an array if all of them are floats.
+Items are a list of nodes, or the name of an array if all of them are floats. Axes are there if an array lies otherwise
+than in C order: the file has its transpose with those axes. Results of linear algebra depend on that in the last bit.
 """
 
 from __future__ import annotations
@@ -88,7 +90,8 @@ class Writer:
         if isinstance(value, np.generic):
             return ["scalar", self._array(np.asarray(value), path)]
         if kind in (np.ndarray, np.memmap):
-            return ["array", self._array(value, path)]
+            axes = _axes(value)
+            return ["array", self._array(value.transpose(axes), path), *([axes] if axes != sorted(axes) else [])]
         if kind in (list, tuple):
             return [kind.__name__, self._items(value, path)]
         if kind is dict and all(type(key) is str for key in value):
@@ -166,6 +169,8 @@ class Reader:
                 return _float(text)
             case ["array", str(name)]:
                 return self._take(name)
+            case ["array", str(name), list(axes)]:
+                return self._transposed(name, axes)
             case ["scalar", str(name)]:
                 return self._scalar(name)
             case ["list", items]:
@@ -193,6 +198,12 @@ class Reader:
         if not isinstance(name, str) or name not in self.arrays:
             fail(f"its tree names the array {name!r}, which is not there or was used before")
         return self.arrays.pop(name)
+
+    def _transposed(self, name: str, axes: list[Any]) -> Array:
+        array = self._take(name)
+        if not all(type(axis) is int for axis in axes) or sorted(axes) != list(range(array.ndim)):
+            fail(f"{str(axes)[:80]} are not the axes of {name!r}, whose shape is {array.shape}")
+        return array.transpose(np.argsort(axes))
 
     def _scalar(self, name: str) -> Any:
         array = self._take(name)
@@ -228,6 +239,13 @@ class Reader:
         if not issubclass(cls, enum.Enum) or member not in cls.__members__:
             fail(f"{name} has no member {member!r}")
         return cls[member]
+
+
+def _axes(array: Array) -> list[int]:
+    """Return the axes of an array in the order in which they lie in memory."""
+    if array.flags.c_contiguous:
+        return list(range(array.ndim))
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
 
 
 def _float(text: str) -> float:

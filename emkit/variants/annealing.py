@@ -6,6 +6,7 @@ Ueda and Nakano, Deterministic annealing EM algorithm, Neural Networks 11 (1998)
 from __future__ import annotations
 
 import time
+from numbers import Real
 from typing import Any, TypeVar
 
 import attrs
@@ -26,24 +27,26 @@ Array = NDArray[np.float64]
 
 #: Endings of a fit on the way after which the next temperature is tried.
 GOES_ON = (Status.CONVERGED, Status.MAX_ITER, Status.STALLED)
+#: More temperatures than this are a mistake.
+MAX_TEMPERATURES = 10_000
 #: How often a jitter is halved to stay inside the space, before the field is left as it is.
 MAX_HALVINGS = 30
 
 
 def _at_least_one(instance: object, attribute: Any, value: float) -> None:
-    if not (np.isfinite(value) and value >= 1):
+    if not (isinstance(value, Real) and np.isfinite(value) and value >= 1):
         msg = f"{attribute.name} must be a finite number of at least 1; it is {value!r}."
         raise ValueError(msg)
 
 
 def _above_one(instance: object, attribute: Any, value: float) -> None:
-    if not (np.isfinite(value) and value > 1):
+    if not (isinstance(value, Real) and np.isfinite(value) and value > 1):
         msg = f"{attribute.name} must be a finite number above 1, by which the temperature falls; it is {value!r}."
         raise ValueError(msg)
 
 
 def _not_negative(instance: object, attribute: Any, value: float) -> None:
-    if not (np.isfinite(value) and value >= 0):
+    if not (isinstance(value, Real) and np.isfinite(value) and value >= 0):
         msg = f"{attribute.name} must be a finite number of at least 0; it is {value!r}."
         raise ValueError(msg)
 
@@ -69,11 +72,21 @@ class Annealing:
     jitter: float = attrs.field(default=1e-3, validator=_not_negative)
     tol: float = attrs.field(default=1e-3, validator=_not_negative)
 
+    def __attrs_post_init__(self) -> None:
+        if self._number() > MAX_TEMPERATURES:
+            msg = (
+                f"From {self.start:g} to 1 by the factor {self.factor:.12g} are more than {MAX_TEMPERATURES} temperatures, "
+                "each of which is a fit: give a larger factor."
+            )
+            raise ValueError(msg)
+
+    def _number(self) -> float:
+        # A last step of next to nothing would be a fit for nothing.
+        return max(np.ceil(np.log(self.start) / np.log(self.factor) - 1e-9), 0.0)
+
     def temperatures(self) -> tuple[float, ...]:
         """Return the temperatures above 1, hottest first: ``start / factor**k``."""
-        # A last step of next to nothing would be a fit for nothing.
-        number = max(int(np.ceil(np.log(self.start) / np.log(self.factor) - 1e-9)), 0)
-        return tuple(float(self.start / self.factor**k) for k in range(number))
+        return tuple(float(self.start / self.factor**k) for k in range(int(self._number())))
 
 
 def anneal(
@@ -129,7 +142,14 @@ def anneal(
     if "n_starts" in settings:
         msg = "anneal runs one start, so it takes no n_starts: call it once for each rng, and keep the best result."
         raise ValueError(msg)
-    run = _Run(model, data, schedule or Annealing(), settings, rng)
+    if settings.get("checkpoint") is not None:
+        msg = "anneal takes no checkpoint, since every temperature is a fit of its own: pass max_time to bound the whole."
+        raise ValueError(msg)
+    schedule = Annealing() if schedule is None else schedule
+    if not isinstance(schedule, Annealing):
+        msg = f"schedule must be emkit.variants.Annealing(start, factor) or None; it is {schedule!r}."
+        raise TypeError(msg)
+    run = _Run(model, data, schedule, settings, rng)
     return run.result(params)
 
 
@@ -169,8 +189,8 @@ class _Run:
             raise
 
     def _time_left(self) -> dict[str, Any]:
-        if self._max_time is None:
-            return {}
+        if not isinstance(self._max_time, Real):
+            return {"max_time": self._max_time}
         return {"max_time": max(self._max_time - (time.monotonic() - self._began), 0.0)}
 
     def _spaces(self, params: Any) -> Spaces:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import attrs
@@ -17,6 +18,8 @@ from emkit.model import as_number, offers
 from emkit.point import Ending, Point, Stop
 from emkit.result import Iterate, Status
 from emkit.space import Coordinates
+from emkit.space.assignment import outside
+from emkit.space.coordinates import Entry
 from emkit.trail import Trail
 from emkit.variants.averages import Averages
 from emkit.variants.draws import Draws
@@ -69,7 +72,7 @@ class Chain:
         self.began = time.monotonic()
         self._workload, self._model = workload, workload.model
         self._settings, self._draws = settings, draws
-        self._params = tree.owned(start)
+        self._params = self._start = tree.owned(start)
         self._coordinates = Coordinates.of(self._model, self._params)
         self._x = self._coordinates.flatten(self._params)
         self._statistics: Any = None
@@ -96,13 +99,17 @@ class Chain:
     def _iterate(self, k: int) -> None:
         scheme = self._settings.scheme
         n_draws, weight = scheme.draws_in(k), scheme.weight(0 if self._late is None else self._late.n_points + 1)
+        _check_plan(scheme, n_draws, weight)
         self._require_budget(n_draws)
         try:
             drawn = self._draws.mean(self._params, n_draws)
             self._n_observations = drawn.n_observations
-            self._tell(float(drawn.log_likelihood))
+            self._tell(as_number(drawn.log_likelihood, f"{type(self._model).__name__}.sample_e_step"))
             self._statistics = _towards(self._statistics, drawn.statistics, weight)
             following = tree.lock(self._model.m_step(self._params, self._statistics))
+            if following is None:
+                msg = f"{type(self._model).__name__}.m_step returned None; it must return the new params."
+                raise TypeError(msg)
         except (DegenerateError, np.linalg.LinAlgError) as error:
             raise Stop(Status.DEGENERATE, f"Iteration {k}: {error}") from error
         x = self._coordinates.flatten(following)
@@ -196,6 +203,9 @@ class Chain:
         """Return the estimate, and why the path ended."""
         params = self._estimate()
         log_likelihood, n_exact = self._exact(params)
+        if n_exact and self._status is Status.CONVERGED and not np.isfinite(log_likelihood):
+            detail = f"The log-likelihood of the estimate is {log_likelihood}. {outside(self._model, params)}"
+            self._status, self._message = Status.NONFINITE, f"{Status.NONFINITE.value} {detail}".rstrip()
         point = self._point(params, log_likelihood)
         self._trail.add(point, self._draws.n_passes + n_exact)
         return Ending(
@@ -260,7 +270,32 @@ class Chain:
             return ()
         errors = self._error()
         parts = [f"{entry.name} {errors[entry.place].max(initial=0.0):.2g}" for entry in self._coordinates.entries]
-        return (f"Monte-Carlo standard error, the largest of each field: {', '.join(parts)}.",)
+        return (f"Monte-Carlo standard error, the largest of each field: {', '.join(parts)}.", *self._absorbed())
+
+    def _absorbed(self) -> list[str]:
+        """Return a sentence if the path has ended on a bound: what is never drawn there never comes back."""
+        fields = [
+            entry.name
+            for entry in self._coordinates.entries
+            if _n_on_bound(entry, self._x) > _n_on_bound(entry, self._coordinates.flatten(self._start))
+        ]
+        if not fields:
+            return []
+        return [
+            f"{', '.join(fields)} came to a bound, which draws cannot leave even where the likelihood is higher "
+            "inside: see result.verify(data), or take more draws (MonteCarloEM)."
+        ]
+
+
+def _check_plan(scheme: Scheme, n_draws: Any, weight: Any) -> None:
+    """Raise ValueError unless a scheme asks for a whole number of draws, which enter with a weight in (0, 1]."""
+    name = type(scheme).__name__
+    if not isinstance(n_draws, Integral) or n_draws < 1:
+        msg = f"{name}.draws_in must give a whole number of at least 1; it gave {n_draws!r}."
+        raise ValueError(msg)
+    if not 0 < weight <= 1:
+        msg = f"{name}.weight must be above 0 and at most 1; it gave {weight!r}."
+        raise ValueError(msg)
 
 
 def _towards(statistics: Any, drawn: Any, weight: float) -> Any:
@@ -268,3 +303,7 @@ def _towards(statistics: Any, drawn: Any, weight: float) -> Any:
     if statistics is None or weight == 1:
         return drawn
     return tree.map_leaves(lambda old, new: old + weight * (new - old), statistics, drawn)
+
+
+def _n_on_bound(entry: Entry, x: Array) -> int:
+    return int(np.count_nonzero(entry.space.on_bound(x[entry.place].reshape(entry.shape))))

@@ -11,7 +11,7 @@ from numpy.random import Generator, SeedSequence
 
 from emkit import tree
 from emkit.engines import Workload, merge_in_tree
-from emkit.engines.leaves import add_e_steps
+from emkit.engines.leaves import add_e_steps, answers
 from emkit.model import EStep, as_e_step
 
 
@@ -45,7 +45,7 @@ class Draws:
             draw = functools.partial(_draw_of_leaf, self._workload.model, params, self._seed, self.n_passes)
             self.n_passes += 1
             items = list(enumerate(self._workload.leaves))
-            yield merge_in_tree(self._workload.engine.map(draw, items), add_e_steps)
+            yield merge_in_tree(answers(self._workload.engine, draw, items), add_e_steps)
 
 
 def _draw_of_leaf(model: Any, params: Any, seed: SeedSequence, number: int, item: tuple[int, Any]) -> EStep[Any]:

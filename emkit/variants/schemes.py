@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import attrs
@@ -11,19 +12,19 @@ import attrs
 
 def _whole(instance: object, attribute: Any, value: Any) -> None:
     least = 0 if attribute.name == "burn_in" else 1
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         msg = f"{attribute.name} must be a whole number of at least {least}; it is {value!r}."
         raise ValueError(msg)
 
 
 def _growth(instance: object, attribute: Any, value: float) -> None:
-    if not 1 <= value < 2:
+    if not (isinstance(value, Real) and 1 <= value < 2):
         msg = f"growth must be at least 1 and below 2, a factor for each iteration; it is {value!r}."
         raise ValueError(msg)
 
 
 def _exponent(instance: object, attribute: Any, value: float) -> None:
-    if not 0.5 < value <= 1:
+    if not (isinstance(value, Real) and 0.5 < value <= 1):
         msg = f"exponent must be above 1/2 and at most 1, else the average does not settle; it is {value!r}."
         raise ValueError(msg)
 

@@ -85,10 +85,14 @@ def fit_stochastic(
         msg = f"A model needs a method m_step(params, statistics); {model!r} has none."
         raise TypeError(msg)
     _check_settings(tol, max_iter, max_time)
+    scheme = SAEM() if scheme is None else scheme
+    if not isinstance(scheme, Scheme):
+        msg = f"scheme must be a Scheme, such as emkit.variants.SAEM(), or None; it is {scheme!r}."
+        raise TypeError(msg)
     starting, drawing = streams(rng, 2)
     start = require(model, "initialize")(data, starting) if params is None else params
     check_params(model, start)
-    settings = Settings(scheme or SAEM(), tol, max_iter, max_time, callback)
+    settings = Settings(scheme, tol, max_iter, max_time, callback)
     with opened(as_engine(engine)) as working:
         workload = Workload.of(model, data, working)
         chain = Chain(workload, settings, Draws.of(workload, drawing), start)

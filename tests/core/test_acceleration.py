@@ -259,8 +259,8 @@ def test_squares_that_overflow_are_forgotten_and_no_error(settings, bad):
     memory = settings.begin(np.ones(2), WHOLE)
     with np.errstate(all="ignore"):
         for sign in (1, -1, 1, -1):
-            memory.propose(sign * np.array([bad, 1.0]), np.array([bad, 2.0]))
-            memory.judged(accepted=False)
+            if memory.propose(sign * np.array([bad, 1.0]), np.array([bad, 2.0])) is not None:
+                memory.judged(accepted=False)
     x, step = np.array([5.0, 1.0]), linear(np.array([0.9, 0.8]), np.zeros(2))
     with np.errstate(all="ignore"):
         points = visit(memory, step, x, 20)
@@ -274,6 +274,18 @@ def test_secants_that_repeat_each_other_are_dropped(settings):
     memory = settings.begin(np.ones(3), (slice(0, 3),))
     points = visit(memory, lambda x: TARGET + 0.95 * (x - TARGET), TARGET + line, 14)
     np.testing.assert_allclose(points[-1], TARGET, atol=1e-9)
+
+
+def test_anderson_drops_the_oldest_of_two_differences_that_are_nearly_parallel():
+    residuals = np.array([[3.0, 1.0], [2.0, 1.0], [1.0, 1.0 - 1e-10]])
+    points = np.array([[0.0, 0.0], [1.0, 2.0], [2.0, 1.0]])
+    proposals = []
+    for begin in (0, 1):
+        memory = Anderson(longest=1e99, backwards=-2.0).begin(np.ones(2), WHOLE)
+        for x, f in zip(points[begin:2], residuals[begin:2], strict=True):
+            memory.skipped(x, x + f)
+        proposals.append(memory.propose(points[2], points[2] + residuals[2]))
+    np.testing.assert_array_equal(*proposals)
 
 
 # Quasi-Newton
@@ -403,7 +415,8 @@ class Overrelaxing(Acceleration):
 def test_an_accelerator_of_ones_own_is_taken_and_judged():
     """A linear map with rate 0.9 has rate 1 - 1.8 * 0.1 when every step is 1.8 times as long."""
     plain, longer = (
-        emkit.fit(Parabola(0.9), None, np.array([1.0]), accelerate=accelerate) for accelerate in (None, Overrelaxed(1.8))
+        emkit.fit(Parabola(0.9), None, np.array([1.0]), accelerate=accelerate)
+        for accelerate in (None, Overrelaxed(1.8))
     )
     assert longer.converged
     assert longer.n_e_steps == pytest.approx(plain.n_e_steps * np.log(0.9) / np.log(0.82), rel=0.15)

@@ -316,14 +316,15 @@ def test_a_start_without_a_finite_objective_is_told_whatever_the_method(accelera
 
 @_by_method
 def test_a_callback_stops_every_method_at_the_point_it_has_seen(accelerate):
-    seen = []
+    seen, reason = [], "enough"
 
     def callback(point):
         seen.append(point)
         if point.n_iter == 5:
-            raise StopIteration("enough")
+            raise StopIteration(reason)
 
     result = emkit.fit(_Uncut(), DEATHS, SLOW_START, accelerate=accelerate, callback=callback)
     assert result.status is Status.STOPPED_BY_CALLBACK
     assert result.message.endswith("enough")
-    assert result.params is seen[-1].params
+    np.testing.assert_array_equal(result.params.rates, seen[-1].params.rates)
+    assert result.objective == seen[-1].objective

@@ -247,3 +247,13 @@ def test_a_leaf_that_runs_out_of_something_does_not_silently_end_the_data():
 
     with pytest.raises(RuntimeError, match="StopIteration"):
         Workload.of(Careless(), np.arange(9.0)).e_step(None)
+
+
+@pytest.mark.parametrize("change", [lambda answers: answers[:-1], lambda answers: answers * 2])
+def test_an_engine_that_loses_or_doubles_a_part_of_the_data_is_found_out(change):
+    class Careless:
+        def map(self, function, items):
+            return change([function(item) for item in items])
+
+    with pytest.raises(ValueError, match=r"Careless\.map must give one answer for each item, in order; for 4 items"):
+        Workload.of(SumOfLeaves(), np.ones((10, 2)), Careless()).e_step(None)

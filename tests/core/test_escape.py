@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from toys import (
 from workers import TLocation
 
 import emkit
+import emkit.restarts.escape
 from emkit import ShortRuns, Status, space
 
 UNCORRELATED = NormalParams(np.zeros(2), np.diag([2.0, 3.0]))
@@ -277,3 +280,35 @@ def test_only_starts_that_run_to_the_end_are_searched():
 def test_escapes_are_counted_in_whole_numbers(escapes):
     with pytest.raises(ValueError, match="escapes must be a whole number of at least 0"):
         emkit.fit(Means(), CLUSTERS, TWO_ON_ONE, escapes=escapes)
+
+
+class Offering(Means):
+    """Offers what it is given."""
+
+    def __init__(self, offer):
+        object.__setattr__(self, "n_components", 3)
+        object.__setattr__(self, "offer", offer)
+
+    def escape(self, params, statistics):
+        return self.offer(params)
+
+
+def test_candidates_without_end_are_cut_off(monkeypatch):
+    monkeypatch.setattr(emkit.restarts.escape, "MAX_CANDIDATES", 5)
+    outside = MeansParams([2.0, -1.0, 0.0], [0.0, 1.0, 2.0])
+    result = emkit.fit(Offering(lambda _: itertools.repeat(outside)), CLUSTERS, TWO_ON_ONE, escapes=1)
+    assert result.converged
+    assert sum("was refused" in note for note in result.notes) == 5
+    assert "Only the first 5 candidates of the search for a higher point were tried." in result.notes
+
+
+def test_an_escape_that_gives_up_leaves_the_fit_as_it_was():
+    result = emkit.fit(Offering(lambda _: 1 / 0), CLUSTERS, TWO_ON_ONE, escapes=1)
+    assert result.converged
+    assert "`escape` of the model gave up: ZeroDivisionError: division by zero" in result.notes
+
+
+@pytest.mark.parametrize("offer", [lambda _: None, lambda params: params, lambda _: {"weights": 1.0}])
+def test_an_escape_gives_an_iterable_of_params(offer):
+    with pytest.raises(TypeError, match=r"Offering\.escape must give an iterable of params"):
+        emkit.fit(Offering(offer), CLUSTERS, TWO_ON_ONE, escapes=1)

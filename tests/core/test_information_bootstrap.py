@@ -329,3 +329,17 @@ def test_missing_entries_are_drawn_with_their_rows():
     found = result.bootstrap(APPLE_CROP, 60, rng=2)
     # Of 18 rows, and 60 replicates: the right order, no more.
     assert found.standard_errors.mean == pytest.approx([2.23, 2.73], rel=0.4)
+
+
+def test_simulated_data_of_another_size_are_failures(linkage):
+    class Few(SampledLinkage):
+        def sample(self, params, n, rng):
+            return super().sample(params, n // 2, rng)
+
+    with pytest.raises(FitFailedError, match=r"Few\.sample gave 98 observations, and 197 were asked for"):
+        information.bootstrap(emkit.fit, Few(), linkage.params, LINKAGE_DATA, 2, kind="parametric", rng=0)
+
+
+def test_data_without_arrays_are_not_drawn_by_rows():
+    with pytest.raises(ValueError, match="Rows are drawn again from arrays, and object holds none"):
+        resample_rows(object(), np.random.default_rng(0))

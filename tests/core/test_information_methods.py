@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 from problems.scored import (
@@ -256,6 +257,28 @@ def test_the_score_is_the_slope_of_the_objective(model):
     assert information.score(workload, params, workload.e_step(params)) == pytest.approx(gradient, rel=1e-12)
 
 
+@attrs.frozen
+class RaisedPoissonMixture(TiltedPoissonMixture):
+    """The same with a constant, which says nothing, in its log-prior."""
+
+    height: float = 0.0
+
+    def log_prior(self, params):
+        return super().log_prior(params) + self.height
+
+
+@pytest.mark.parametrize("method", ["score", "likelihood"])
+def test_a_constant_in_the_log_prior_hardly_changes_the_information(method):
+    params = PoissonMixtureParams([0.36, 0.64], [1.25, 2.66])
+    plain, raised = (
+        information.observed_information(RaisedPoissonMixture(height=height), params, DEATHS, method).matrix
+        for height in (0.0, 1e6)
+    )
+    # At 1e6 a number has ten digits after the point, and second differences lose more than half of them.
+    size = np.sqrt(np.diag(plain))
+    assert np.abs((raised - plain) / np.outer(size, size)).max() < 2e-3
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_prior_is_part_of_the_information_by_every_method(method):
     model = TiltedPoissonMixture()
@@ -335,3 +358,70 @@ def test_murray_has_the_published_error_of_the_means_by_every_method():
     # Another implementation of the same model, without scores.
     ses = information.standard_errors(MissingNormal(), params, MURRAY_DATA)
     assert ses.mean == pytest.approx([0.557773351] * 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("method", ["score", "likelihood", "sem", "sandwich", "opg"])
+def test_standard_errors_away_from_the_optimum_are_warned_about(poisson, method):
+    params = PoissonMixtureParams(poisson.params.weights, poisson.params.rates * 1.02)
+    with pytest.warns(ConvergenceWarning, match="standard errors from their optimum"):
+        information.standard_errors(poisson.model, params, one_row_each(DEATHS), method)
+
+
+class PairOfWeights(PoissonMixture):
+    """Keeps the two proportions as separate numbers, and says nothing of their sum."""
+
+    def e_step(self, params, data):
+        return super().e_step(PoissonMixtureParams(params["weights"], params["rates"]), data)
+
+    def m_step(self, params, statistics):
+        following = super().m_step(None, statistics)
+        return {"weights": tuple(map(float, following.weights)), "rates": following.rates}
+
+
+def test_an_equation_that_the_space_does_not_declare_is_warned_about():
+    result = emkit.fit(PairOfWeights(), DEATHS, {"weights": (0.4, 0.6), "rates": np.array([1.0, 3.0])})
+    with pytest.warns(ConvergenceWarning, match="an equation that their space does not declare"):
+        result.standard_errors(DEATHS)
+
+
+@pytest.mark.parametrize("method", ["sandwich", "opg"])
+def test_fewer_observations_than_parameters_give_no_robust_errors(poisson, method):
+    few = tuple(part[:3] for part in one_row_each(DEATHS))
+    with pytest.raises(ValueError, match="3 score contributions cannot tell the spread of the scores of 3 free"):
+        information.standard_errors(poisson.model, poisson.params, few, method)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ("a", TypeError, "must give a real number or an array of them; it gave 'a'"),
+        (None, TypeError, "it gave None"),
+        ([[1.0], [1.0, 2.0]], TypeError, "real number or an array"),
+        (1j, TypeError, "it gave 1j"),
+        (float("nan"), ValueError, "must be finite at the estimate"),
+    ],
+)
+def test_the_delta_method_says_what_is_wrong_with_a_function(poisson, answer, error, words):
+    with pytest.raises(error, match=words):
+        information.delta(lambda _: answer, poisson.model, poisson.params, DEATHS)
+
+
+def test_the_delta_method_refuses_a_function_that_ends_at_the_estimate(poisson):
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="cannot be differentiated at the estimate"):
+        information.delta(
+            lambda p: np.sqrt(p.rates[0] - poisson.params.rates[0]), poisson.model, poisson.params, DEATHS
+        )
+
+
+def test_the_delta_method_refuses_a_function_whose_shape_changes(poisson):
+    with pytest.raises(ValueError, match="must keep its shape"):
+        information.delta(
+            lambda p: np.zeros(1 + (p.rates[0] > poisson.params.rates[0])), poisson.model, poisson.params, DEATHS
+        )
+
+
+def test_supplemented_em_does_not_invert_what_is_rounding():
+    # Equal components: nothing is known of the weights, and all information on them is missing.
+    rates = np.full(2, float(np.average(np.arange(len(DEATHS)), weights=DEATHS)))
+    with pytest.raises(ValueError, match="not positive definite"):
+        information.standard_errors(ScoredPoissonMixture(), PoissonMixtureParams([0.5, 0.5], rates), DEATHS, "sem")

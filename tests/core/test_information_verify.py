@@ -15,6 +15,7 @@ from problems.scored import (
     NormalParams,
     ScoredPoissonMixture,
 )
+from scipy import special
 from toys import (
     DEATHS,
     LINKAGE_DATA,
@@ -35,6 +36,7 @@ from toys import (
 
 import emkit
 from emkit import information, space
+from emkit.errors import InvalidParamsError
 
 #: Murray's saddle (1977, JRSS B 39:27): no correlation, both variances 5/2.
 MURRAY_SADDLE_POINT = NormalParams([0.0, 0.0], [[2.5, 0.0], [0.0, 2.5]])
@@ -210,8 +212,61 @@ def test_a_model_that_refuses_points_beside_the_estimate_has_no_rate_but_a_verdi
     assert "Rate" not in str(found)
 
 
+@attrs.frozen(eq=False)
+class ProbitParams:
+    slopes: np.ndarray = space.real()
+
+
+@attrs.frozen
+class Probit(emkit.LatentModel):
+    """Signs of latent normal variables, regressed on given ones (Albert and Chib 1993, JASA 88:669)."""
+
+    def e_step(self, params, data):
+        x, signs = data
+        mean = x @ params.slopes
+        log_density = special.log_ndtr(signs * mean)
+        latent = mean + signs * np.exp(-(mean**2) / 2 - log_density) / np.sqrt(2 * np.pi)
+        return emkit.EStep((x.T @ x, x.T @ latent), log_density.sum(), len(x))
+
+    def m_step(self, params, statistics):
+        return ProbitParams(np.linalg.solve(*statistics))
+
+    def complete_score(self, params, statistics):
+        return ProbitParams(statistics[1] - statistics[0] @ params.slopes)
+
+
+def test_a_curvature_lost_in_rounding_is_not_called_a_saddle():
+    # The log-likelihood is concave, and where a plane parts the signs it has no maximum: EM leaves for infinity.
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(700), rng.standard_normal((700, 3)) * [1, 30, 0.01]])
+    data = (x, np.where(x[:, 1] > 0, 1.0, -1.0))
+    result = emkit.fit(Probit(), data, ProbitParams(np.zeros(4)))
+    found = result.verify(data)
+    assert found.smallest_eigenvalue < -1e-4
+    assert found.kind == "not determined"
+
+
 def test_the_number_of_e_steps_is_counted():
     watched = Watched(BloodGroups())
     found = information.verify(watched, AlleleParams([0.2, 0.05, 0.75]), BLOOD_COUNTS)
     assert found.n_e_steps == len(watched.evaluated)
     assert found.method == "score"
+
+
+@pytest.mark.parametrize("ask", [information.verify, information.standard_errors])
+def test_params_that_are_not_finite_are_named(ask):
+    with pytest.raises(InvalidParamsError, match="must be a finite number, but is nan"):
+        ask(PoissonMixture(), {"rates": np.array([np.nan, 1.0])}, DEATHS)
+
+
+@pytest.mark.parametrize("ask", [information.verify, information.standard_errors])
+def test_an_objective_that_is_not_finite_has_no_derivatives(ask):
+    class Broken(emkit.LatentModel):
+        def e_step(self, params, data):
+            return emkit.EStep(params, float("nan"), 1.0)
+
+        def m_step(self, params, statistics):
+            return params
+
+    with pytest.raises(ValueError, match="The objective of Broken is nan with these data at these params"):
+        ask(Broken(), np.array([1.0, 2.0]), None)

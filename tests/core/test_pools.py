@@ -276,3 +276,10 @@ def test_without_threadpoolctl_a_limit_from_outside_is_enough(monkeypatch):
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     assert_same_bits(fit(2), fit(None))
+
+
+def test_an_executor_that_was_shut_down_is_named():
+    pool = ThreadPoolExecutor(2)
+    pool.shutdown()
+    with pytest.raises(RuntimeError, match="The ThreadPoolExecutor given as engine takes no work"):
+        list(ExecutorEngine(pool).map(str, [1, 2]))

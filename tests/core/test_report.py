@@ -196,3 +196,16 @@ def test_one_optimum_needs_no_table(result):
 def test_notes_of_several_lines_stay_in_their_column(result):
     text = attrs.evolve(result, notes=("one\ntwo",)).summary()
     assert f"note{' ' * 12}one\n{' ' * 16}two" in text
+
+
+def test_numbers_too_large_for_decimals_are_told_in_powers_of_ten(result):
+    text = attrs.evolve(result, log_likelihood=-4.5e301, objective=-4.5e301).summary()
+    assert "-4.5000000000000000e+301" in text
+    assert max(map(len, text.splitlines())) < 200
+
+
+def test_there_is_no_bic_of_no_observations(result):
+    empty = attrs.evolve(result, n_observations=0.0)
+    assert "BIC" not in empty.summary()
+    with pytest.raises(ValueError, match="bic needs at least one observation"):
+        _ = empty.bic

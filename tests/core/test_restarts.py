@@ -283,3 +283,27 @@ def test_a_model_may_offer_fewer_starts_than_asked_for_but_not_none():
 def test_an_interrupt_before_any_start_has_a_point_is_passed_on_whatever_else_failed():
     with pytest.raises(KeyboardInterrupt):
         emkit.fit(Hills(("no room", KeyboardInterrupt(), -1.0)), None, n_starts=3)
+
+
+@pytest.mark.parametrize("given", [None, {"weights": 1.0}])
+def test_starts_are_an_iterable_of_params(given):
+    class Odd(PoissonMixture):
+        def starts(self, data, rng, n):
+            return given
+
+    with pytest.raises(TypeError, match=r"Odd\.starts must give an iterable of params"):
+        emkit.fit(Odd(), DEATHS, n_starts=2)
+
+
+def test_a_callback_cannot_put_other_params_into_the_result():
+    class Mean:
+        def e_step(self, params, data):
+            return float(data.mean()), -float((data - params["mean"]) @ (data - params["mean"]))
+
+        def m_step(self, params, statistics):
+            return {"mean": statistics}
+
+    def write(point):
+        point.params["mean"] = 50.0
+
+    assert emkit.fit(Mean(), np.array([1.0, 3.0]), {"mean": 0.0}, callback=write).params == {"mean": 2.0}

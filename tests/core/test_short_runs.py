@@ -182,3 +182,8 @@ def test_a_short_run_takes_at_least_one_step_and_keeps_at_least_one_start(name):
 def test_a_number_is_no_short_run():
     with pytest.raises(TypeError, match=r"short_runs must be emkit.ShortRuns\(n_e_steps, keep\) or None; it is 5"):
         fit(5)
+
+
+def test_a_short_run_takes_a_whole_number_of_steps():
+    with pytest.raises(ValueError, match=r"n_e_steps must be at least 1, and whole; it is 2\.5"):
+        ShortRuns(n_e_steps=2.5)

@@ -57,9 +57,15 @@ def test_rounding_beside_clear_differences_is_left_out():
     points, images = anywhere(4)
     noise = 1e-14 * np.random.default_rng(2).normal(size=(2, 3))
     last = points[-1]
-    assert slowest_rate([*points, last + noise[0], last + noise[1]], [*images, step(last), step(last)]) == pytest.approx(
-        0.995, abs=1e-6
-    )
+    assert slowest_rate(
+        [*points, last + noise[0], last + noise[1]], [*images, step(last), step(last)]
+    ) == pytest.approx(0.995, abs=1e-6)
+
+
+def test_one_short_difference_hides_no_direction():
+    points, images = anywhere(4)
+    last = points[-1] + 1e-9 * np.array([1.0, -1.0, 2.0])
+    assert slowest_rate([*points, last], [*images, step(last)]) == pytest.approx(0.995, abs=1e-5)
 
 
 def test_directions_that_repeat_each_other_are_taken_once():

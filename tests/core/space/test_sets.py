@@ -7,6 +7,7 @@ import pytest
 
 from emkit.errors import InvalidParamsError
 from emkit.space import Covariance, Fixed, Integer, Ordered, Positive, Real, Simplex, Undeclared, UnitInterval
+from emkit.space.assignment import check_params
 
 BAND = np.array([[True, True, False], [False, True, True], [False, False, True]])
 CORRELATED = np.array([[2.0, 0.6], [0.6, 1.0]])
@@ -356,3 +357,10 @@ def test_a_set_whose_equations_do_not_permit_it_leaves_a_proposal_alone(space):
 )
 def test_the_room_of_an_entry_is_its_distance_to_the_bound_ahead(space, value, direction, room):
     np.testing.assert_allclose(space.room(np.array(value), np.array(direction)), room, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [object, complex])
+def test_numbers_that_em_would_pass_over_are_refused(dtype):
+    params = {"weights": np.array([0.5, 0.5]), "means": np.array([1.0, 2.0]).astype(dtype)}
+    with pytest.raises(InvalidParamsError, match=r"means must hold real numbers.*Convert it to float64"):
+        check_params(object(), params)

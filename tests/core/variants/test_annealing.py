@@ -261,3 +261,24 @@ def test_params_that_declare_nothing_keep_summing_to_one():
     start = {"weights": np.array([0.4, 0.6]), "rates": np.array([1.0, 3.0])}
     anneal(Bare(), data, start, schedule=Annealing(2.0), rng=0, callback=lambda point: seen.append(point.params))
     assert np.ptp([params["weights"].sum() for params in seen]) < 1e-9
+
+
+@pytest.mark.parametrize("settings", [{"start": "hot"}, {"factor": None}, {"jitter": "a little"}])
+def test_a_schedule_is_made_of_numbers(settings):
+    with pytest.raises(ValueError, match=f"{next(iter(settings))} must be"):
+        Annealing(**settings)
+
+
+def test_a_schedule_of_millions_of_temperatures_is_refused():
+    with pytest.raises(ValueError, match="more than 10000 temperatures"):
+        Annealing(factor=1 + 1e-9)
+
+
+def test_a_number_is_no_schedule():
+    with pytest.raises(TypeError, match=r"schedule must be emkit\.variants\.Annealing"):
+        anneal(UnitNormals(), DATA, schedule=5.0)
+
+
+def test_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="anneal takes no checkpoint"):
+        anneal(UnitNormals(), DATA, checkpoint=tmp_path)

@@ -119,6 +119,43 @@ def test_a_slow_path_that_is_given_time_converges_to_its_target():
     assert abs(result.params[0] - 7.0) < 3.5 * 0.1 / np.sqrt(0.9 * 0.1)
 
 
+@attrs.frozen
+class InflatedParams:
+    zero: float = space.unit_interval()
+    rate: float = space.positive()
+
+
+@attrs.frozen
+class ZeroInflatedPoisson(emkit.LatentModel):
+    """Counts that are zero for certain with some probability; of 1500 hardly any tells the two sorts of zeros apart."""
+
+    def e_step(self, params, data):
+        zeros = params.zero + (1 - params.zero) * np.exp(-params.rate)
+        certain = np.where(data == 0, params.zero / zeros, 0.0)
+        poisson = np.log1p(-params.zero) - params.rate + data * np.log(params.rate) - gammaln(data + 1)
+        log_density = np.where(data == 0, np.log(zeros), poisson)
+        return emkit.EStep((certain.sum(), data.sum(), len(data)), log_density.sum(), len(data))
+
+    def m_step(self, params, statistics):
+        certain, total, n = statistics
+        return InflatedParams(certain / n, total / (n - certain))
+
+    def sample_e_step(self, params, data, rng):
+        zeros = params.zero + (1 - params.zero) * np.exp(-params.rate)
+        certain = (data == 0) & (rng.random(len(data)) < params.zero / zeros)
+        return emkit.EStep((certain.sum(), data.sum(), len(data)), float("nan"), len(data))
+
+
+def test_a_path_that_ends_on_a_bound_it_cannot_leave_says_so():
+    rng = np.random.default_rng(3)
+    data = np.where(rng.random(1500) < 0.25, 0, rng.poisson(0.35, 1500))
+    result = fit_stochastic(ZeroInflatedPoisson(), data, InflatedParams(0.5, 3.0), rng=0, max_iter=40_000)
+    assert result.params.zero == 0
+    assert "Stuck on a bound" in str(result.verify(data))
+    assert any(note.startswith("zero came to a bound, which draws cannot leave") for note in result.notes)
+    assert not any("came to a bound" in note for note in linkage(SAEM()).notes)
+
+
 def test_steps_of_one_draw_bound_the_standard_error_that_the_data_leave():
     averages, rng = Averages(), np.random.default_rng(0)
     rates = np.array([0.02, 0.2, 0.414, 0.7, 0.95])
@@ -375,3 +412,33 @@ def test_the_number_of_draws_grows_and_never_overflows():
     scheme = MonteCarloEM(n_draws=10, growth=1.5)
     assert [scheme.draws_in(k) for k in (1, 2, 3)] == [10, 15, 23]
     assert scheme.draws_in(10**6) > 10**15
+
+
+def test_a_name_is_no_scheme():
+    with pytest.raises(TypeError, match="scheme must be a Scheme"):
+        linkage("saem")
+
+
+@pytest.mark.parametrize(("draws", "weight"), [(0, 1.0), (1.5, 1.0), (1, 0.0), (1, 2.5), (1, float("nan"))])
+def test_a_scheme_of_ones_own_is_checked(draws, weight):
+    class Own(emkit.variants.Scheme):
+        burn_in = 0
+
+        def draws_in(self, k):
+            return draws
+
+        def weight(self, j):
+            return weight
+
+    with pytest.raises(ValueError, match=r"Own\.(draws_in|weight) must"):
+        linkage(Own())
+
+
+def test_an_estimate_whose_likelihood_is_not_finite_has_not_converged():
+    class Lost(DrawnLinkage):
+        def e_step(self, params, data):
+            return emkit.EStep((0.0, 0.0), float("nan"), 1.0)
+
+    result = fit_stochastic(Lost(), LINKAGE_DATA, LinkageParams(0.5), scheme=SAEM(), rng=0)
+    assert result.status is Status.NONFINITE
+    assert "The log-likelihood of the estimate is nan." in result.message
