@@ -57,7 +57,8 @@ def report_rows(result: Any) -> list[tuple[str, str]]:
 def optimum_rows(result: Any) -> list[tuple[str, str, str]]:
     """Return objective, number of starts and status of the distinct optima, best first, below a row of headings."""
     shown = [
-        (number_text(optimum.objective), str(optimum.n_found), _standing(optimum)) for optimum in result.optima[:MAX_OPTIMA]
+        (number_text(optimum.objective), str(optimum.n_found), _standing(optimum))
+        for optimum in result.optima[:MAX_OPTIMA]
     ]
     left = len(result.optima) - len(shown)
     more = [(f"and {left} more", "", "")] if left else []
@@ -73,7 +74,7 @@ def estimates(result: Any) -> list[tuple[str, NDArray[Any]]]:
 
 def number_text(number: float, decimals: int = 6) -> str:
     """Return a number with so many decimals, or with all its digits and a power of ten if it has none."""
-    return f"{number:.{decimals}f}" if not abs(number) >= NO_DECIMALS else f"{number:.16e}"
+    return f"{number:.{decimals}f}" if not abs(number) >= NO_DECIMALS else repr(float(number))
 
 
 def array_text(value: NDArray[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import Any, TypeAlias
 
 import attrs
@@ -68,7 +69,7 @@ class Snapshot:
 
 def state_of(memory: Any) -> State | None:
     """Return what a memory holds now; it does not change with the memory. None if that cannot be told."""
-    kind = type(memory)
+    kind: Any = type(memory)
     if not _is_ours(kind):
         return _state_of_a_strangers(memory)
     state: State = {}
@@ -95,7 +96,7 @@ def restore(memory: Any, state: State) -> None:
     TypeError
         If it is not the state of such a memory.
     """
-    kind = type(memory)
+    kind: Any = type(memory)
     is_ours = _is_ours(kind)
     for name, value in state.items():
         part = getattr(memory, name, None)
@@ -125,9 +126,11 @@ def _state_of_a_strangers(memory: Any) -> State | None:
         return None
 
 
+@functools.cache
 def _names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in attrs.fields(kind)) if attrs.has(kind) else ()
 
 
-def _is_ours(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "emkit"
+@functools.cache
+def _is_ours(kind: Any) -> bool:
+    return bool(kind.__module__.partition(".")[0] == "emkit")

@@ -40,8 +40,12 @@ SHORT = 1e-8
 STEP_FLOOR = 1e-12
 #: A gain is clear of rounding when it is this many times its floor.
 CLEAR = 1e3
-#: How many of the last points the rate is read off.
-POINTS = 6
+#: How many of the last points are kept, and how many of them the rate is read off. A gap is read off all of them too:
+#: where the slow modes are many, a few points show none of the slowest.
+POINTS = 20
+RECENT = 6
+#: Of params with more entries than this only the recent points are kept, to save memory.
+MANY_ENTRIES = 100_000
 #: Checks at the rounding floor of the objective after which params that still move mean a flat ridge.
 PATIENCE = 100
 
@@ -125,7 +129,8 @@ class Monitor(ABC):
         if step.x is not None and step.image is not None:
             self.points.append(step.x)
             self.images.append(step.image)
-            del self.points[:-POINTS], self.images[:-POINTS]
+            n_kept = POINTS if step.x.size <= MANY_ENTRIES else RECENT
+            del self.points[:-n_kept], self.images[:-n_kept]
         if step.gain is not None and self.last_length is not None:
             self._estimate(step, step.gain, self.last_length)
         self.last_length = step.scaled
@@ -163,10 +168,12 @@ class Monitor(ABC):
 
     def look_closer(self) -> None:
         """Update rate and gap by the slowest mode that the last points show."""
-        slowest = slowest_rate(self.points, self.images)
-        if np.isfinite(slowest):
-            self.gap = max(self.gap, remaining(self.gain, slowest))
-            self.rate = slowest
+        recent = slowest_rate(self.points[-RECENT:], self.images[-RECENT:])
+        for slowest in (recent, slowest_rate(self.points, self.images)):
+            if np.isfinite(slowest):
+                self.gap = max(self.gap, remaining(self.gain, slowest))
+        if np.isfinite(recent):
+            self.rate = recent
 
     @abstractmethod
     def _decide(self, step: Step) -> bool:

@@ -18,7 +18,7 @@ NOISE = 1e2
 
 
 def slowest_rate(points: Sequence[Array], images: Sequence[Array]) -> float:
-    """Return the largest eigenvalue of the EM map's Jacobian J that its last points show; NaN while they show none.
+    """Return the largest modulus of an eigenvalue of the EM map's Jacobian J that its last points show, or NaN.
 
     With differences of points as columns of X (scaled to length one) and those of their images as Y, ``Y = J X`` near
     an optimum, and the eigenvalues of ``X^+ Y`` are Ritz values of J on the span of X. Plain steps enlarge the slow
@@ -41,4 +41,4 @@ def slowest_rate(points: Sequence[Array], images: Sequence[Array]) -> float:
     left, size, right = np.linalg.svd(inputs, full_matrices=False)
     distinct = size > max(DISTINCT, NOISE * rounding / float(lengths[clear].min())) * size[0]
     projected = (left.T[distinct] @ outputs @ right[distinct].T) / size[distinct, None]
-    return float(np.linalg.eigvals(projected).real.max())
+    return float(np.abs(np.linalg.eigvals(projected)).max())

@@ -96,8 +96,8 @@ class ExecutorEngine:
             return None
         except RuntimeError as error:
             msg = (
-                f"The {type(self.executor).__name__} given as engine takes no work ({error}). Give one that has not been "
-                "shut down, and shut it down after the fit."
+                f"The {type(self.executor).__name__} given as engine takes no work ({error}). Give one that has not "
+                "been shut down, and shut it down after the fit."
             )
             raise RuntimeError(msg) from error
 
@@ -142,8 +142,9 @@ def _parts(function: Callable[..., Any]) -> tuple[Any, ...]:
 
 def _cannot_travel(function: Callable[..., Any]) -> str:
     return (
-        f"{type(_parts(function)[0]).__name__} or its params cannot be sent to another process, nor can what it is fitted "
-        "with: classes and functions defined in a notebook, in a script that runs, or inside a function cannot. Define them in a module that can be imported, "
+        f"{type(_parts(function)[0]).__name__} or its params cannot be sent to another process, nor can what it is "
+        "fitted with: classes and functions defined in a notebook, in a script that runs, or inside a function cannot. "
+        "Define them in a module that can be imported, "
         "or use threads: emkit.fit(..., engine=-1)."
     )
 

@@ -54,8 +54,8 @@ def resample_rows(data: Any, rng: Generator) -> Any:
     lengths = {len(leaf) for leaf in _arrays(data) if leaf.ndim}
     if not lengths:
         msg = (
-            f"Rows are drawn again from arrays, and {type(data).__name__} holds none that emkit knows of. Give arrays (of "
-            "a data frame its to_numpy()), or define resample(data, rng) on the model."
+            f"Rows are drawn again from arrays, and {type(data).__name__} holds none that emkit knows of. Give arrays "
+            "(of a data frame its to_numpy()), or define resample(data, rng) on the model."
         )
         raise ValueError(msg)
     if len(lengths) != 1:

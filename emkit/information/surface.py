@@ -62,8 +62,8 @@ class Surface:
         self.center = self._value(self.center_step, params)
         if not np.isfinite(self.center):
             msg = (
-                f"The objective of {type(model).__name__} is {self.center} with these data at these params, so it has no "
-                "derivatives there. Give the data and the params of a fit that ended well."
+                f"The objective of {type(model).__name__} is {self.center} with these data at these params, so it has "
+                "no derivatives there. Give the data and the params of a fit that ended well."
             )
             raise ValueError(msg)
         self.noise = ROUNDING * (1 + abs(self.center))

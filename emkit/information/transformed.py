@@ -9,6 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit.information.entries import flat
 from emkit.information.surface import Surface
 from emkit.information.variance import free_covariance, warn_off_optimum
 
@@ -77,8 +78,7 @@ def delta(function: Callable[[Any], Any], model: Any, params: Any, data: Any, me
         raise ValueError(msg)
     units = np.sqrt(np.diag(variance))
     columns = [
-        _derivative(function, surface, d, float(u), value.shape)
-        for d, u in zip(surface.directions, units, strict=True)
+        _derivative(function, surface, d, float(u), value.shape) for d, u in zip(surface.directions, units, strict=True)
     ]
     jacobian = np.array(columns, dtype=np.float64).reshape(len(columns), value.size).T
     full = jacobian @ variance @ jacobian.T
@@ -105,6 +105,8 @@ def _derivative(
     for _ in range(MAX_SHORTENINGS):
         points = [surface.at(part * length * direction) for part in (1.0, -1.0, 0.5, -0.5)]
         if None not in points:
+            if np.array_equal(flat(points[2]), flat(points[3])):
+                break
             values = [_value(function, point) for point in points]
             _require_shape(values, shape)
             above, below, near_above, near_below = map(np.ravel, values)
@@ -113,8 +115,8 @@ def _derivative(
                 return np.asarray((4 * narrow - wide) / 3)
         length /= 4
     msg = (
-        "No step from the params stays in their space and keeps the function finite: it cannot be differentiated at the "
-        "estimate. Give a function that is smooth there."
+        "No step from the params stays in their space and keeps the function finite: it cannot be differentiated at "
+        "the estimate. Give a function that is smooth there."
     )
     raise ValueError(msg)
 

@@ -73,8 +73,8 @@ def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, Obse
     n_free = len(surface.directions)
     if n_units <= n_free:
         msg = (
-            f"{n_units} score contributions cannot tell the spread of the scores of {n_free} free parameters, so method "
-            f"{method!r} gives no standard errors here. It needs more observations; see the other methods."
+            f"{n_units} score contributions cannot tell the spread of the scores of {n_free} free parameters, so "
+            f"method {method!r} gives no standard errors here. It needs more observations; see the other methods."
         )
         raise ValueError(msg)
     if method == "opg":

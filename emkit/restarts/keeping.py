@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from emkit.checkpoint import Journal, Keeper
-from emkit.climb import Climb
+from emkit.climb import Climb, Evaluation
 from emkit.engines import Workload
 from emkit.errors import FormatError
 from emkit.kept import Kept, digest, ending_from_plain, plain_ending
@@ -115,4 +115,4 @@ def require_same_fit(journal: Journal, workload: Workload, settings: Settings, p
             )
             raise ValueError(msg)
     if first is not None:
-        Climb(workload, settings, 0, lambda _: None).recheck(first.snapshot)
+        Evaluation(workload, settings).recheck(first.snapshot.point)

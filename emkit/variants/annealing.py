@@ -75,14 +75,14 @@ class Annealing:
     def __attrs_post_init__(self) -> None:
         if self._number() > MAX_TEMPERATURES:
             msg = (
-                f"From {self.start:g} to 1 by the factor {self.factor:.12g} are more than {MAX_TEMPERATURES} temperatures, "
-                "each of which is a fit: give a larger factor."
+                f"From {self.start:g} to 1 by the factor {self.factor:.12g} are more than {MAX_TEMPERATURES} "
+                "temperatures, each of which is a fit: give a larger factor."
             )
             raise ValueError(msg)
 
     def _number(self) -> float:
         # A last step of next to nothing would be a fit for nothing.
-        return max(np.ceil(np.log(self.start) / np.log(self.factor) - 1e-9), 0.0)
+        return max(float(np.ceil(np.log(self.start) / np.log(self.factor) - 1e-9)), 0.0)
 
     def temperatures(self) -> tuple[float, ...]:
         """Return the temperatures above 1, hottest first: ``start / factor**k``."""
@@ -143,7 +143,9 @@ def anneal(
         msg = "anneal runs one start, so it takes no n_starts: call it once for each rng, and keep the best result."
         raise ValueError(msg)
     if settings.get("checkpoint") is not None:
-        msg = "anneal takes no checkpoint, since every temperature is a fit of its own: pass max_time to bound the whole."
+        msg = (
+            "anneal takes no checkpoint, since every temperature is a fit of its own: pass max_time to bound the whole."
+        )
         raise ValueError(msg)
     schedule = Annealing() if schedule is None else schedule
     if not isinstance(schedule, Annealing):
@@ -191,7 +193,7 @@ class _Run:
     def _time_left(self) -> dict[str, Any]:
         if not isinstance(self._max_time, Real):
             return {"max_time": self._max_time}
-        return {"max_time": max(self._max_time - (time.monotonic() - self._began), 0.0)}
+        return {"max_time": max(float(self._max_time) - (time.monotonic() - self._began), 0.0)}
 
     def _spaces(self, params: Any) -> Spaces:
         """Return the space of every field, also of those that declare none."""

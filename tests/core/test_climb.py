@@ -123,7 +123,7 @@ def test_max_iter_bounds_the_e_steps_and_is_no_convergence(max_iter, accelerate)
 
 def test_max_time_ends_the_fit_after_the_running_e_step(monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
-    monkeypatch.setattr("emkit.climb.time", types.SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr("emkit.climb.evaluation.time", types.SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr("emkit.driver.time", types.SimpleNamespace(monotonic=lambda: clock.now))
 
     def tick(number, params, answer):

@@ -276,7 +276,7 @@ def test_a_constant_in_the_log_prior_hardly_changes_the_information(method):
     )
     # At 1e6 a number has ten digits after the point, and second differences lose more than half of them.
     size = np.sqrt(np.diag(plain))
-    assert np.abs((raised - plain) / np.outer(size, size)).max() < 2e-3
+    assert np.abs((raised - plain) / np.outer(size, size)).max() < 1e-3
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -360,7 +360,7 @@ def test_murray_has_the_published_error_of_the_means_by_every_method():
     assert ses.mean == pytest.approx([0.557773351] * 2, rel=1e-6)
 
 
-@pytest.mark.parametrize("method", ["score", "likelihood", "sem", "sandwich", "opg"])
+@pytest.mark.parametrize("method", ["score", "likelihood", "sandwich", "opg"])
 def test_standard_errors_away_from_the_optimum_are_warned_about(poisson, method):
     params = PoissonMixtureParams(poisson.params.weights, poisson.params.rates * 1.02)
     with pytest.warns(ConvergenceWarning, match="standard errors from their optimum"):
@@ -422,6 +422,6 @@ def test_the_delta_method_refuses_a_function_whose_shape_changes(poisson):
 
 def test_supplemented_em_does_not_invert_what_is_rounding():
     # Equal components: nothing is known of the weights, and all information on them is missing.
-    rates = np.full(2, float(np.average(np.arange(len(DEATHS)), weights=DEATHS)))
+    rates = np.full(2, np.average(DEATHS[0], weights=DEATHS[1]))
     with pytest.raises(ValueError, match="not positive definite"):
         information.standard_errors(ScoredPoissonMixture(), PoissonMixtureParams([0.5, 0.5], rates), DEATHS, "sem")

@@ -200,7 +200,7 @@ def test_notes_of_several_lines_stay_in_their_column(result):
 
 def test_numbers_too_large_for_decimals_are_told_in_powers_of_ten(result):
     text = attrs.evolve(result, log_likelihood=-4.5e301, objective=-4.5e301).summary()
-    assert "-4.5000000000000000e+301" in text
+    assert "-4.5e+301" in text
     assert max(map(len, text.splitlines())) < 200
 
 

@@ -183,7 +183,7 @@ def test_the_callback_knows_which_start_it_sees():
 def test_no_start_begins_after_max_time(monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
     fake = types.SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
-    for room in ("climb", "driver", "restarts.start"):
+    for room in ("climb.evaluation", "driver", "restarts.start"):
         monkeypatch.setattr(f"emkit.{room}.time", fake)
 
     @attrs.frozen

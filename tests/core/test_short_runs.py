@@ -131,7 +131,7 @@ def test_a_failed_start_does_not_go_on():
 def test_when_time_ends_before_the_best_could_go_on_it_says_so(monkeypatch):
     clock = types.SimpleNamespace(now=0.0)
     fake = types.SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now)
-    for room in ("climb", "driver", "restarts.start"):
+    for room in ("climb.evaluation", "driver", "restarts.start"):
         monkeypatch.setattr(f"emkit.{room}.time", fake)
 
     @attrs.frozen

@@ -81,10 +81,10 @@ def test_a_mode_in_which_em_moves_away_has_a_rate_above_one():
     assert slowest_rate(points, [growing * x for x in points]) == pytest.approx(1.2, rel=1e-9)
 
 
-def test_a_rotation_has_its_real_part_as_its_rate():
+def test_a_rotation_has_its_modulus_as_its_rate():
     turn = 0.9 * np.array([[np.cos(0.1), -np.sin(0.1)], [np.sin(0.1), np.cos(0.1)]])
     points = [np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5, -0.5])]
-    assert slowest_rate(points, [turn @ x for x in points]) == pytest.approx(0.9 * np.cos(0.1), rel=1e-9)
+    assert slowest_rate(points, [turn @ x for x in points]) == pytest.approx(0.9, rel=1e-9)
 
 
 @pytest.mark.parametrize("points", [[], [np.ones(2)], [np.zeros(0)] * 3, [np.ones(2)] * 3])
