@@ -146,7 +146,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability(
         "score_contributions",
         "score_contributions(params, data) -> gradients like params, rows first",
-        "sandwich standard errors, the exact score",
+        "sandwich and outer-product standard errors, the exact score",
     ),
     Capability("sample_e_step", "sample_e_step(params, data, rng) -> EStep", "stochastic EM, Monte-Carlo EM and SAEM"),
     Capability(
@@ -195,6 +195,8 @@ def check_is_model(model: object) -> None:
     for name, signature in (("e_step", "e_step(params, data)"), ("m_step", "m_step(params, statistics)")):
         if not callable(getattr(model, name, None)):
             hint = " An instance is expected, not the class." if isinstance(model, type) else ""
+            if name == "e_step" and callable(getattr(model, "sample_e_step", None)):
+                hint = " It has sample_e_step: use emkit.fit_stochastic."
             msg = f"A model needs a method {signature}; {model!r} has none.{hint}"
             raise TypeError(msg)
     if isinstance(model, type):

@@ -124,7 +124,10 @@ def _work(result: Any) -> str:
 def _starts(result: Any) -> str:
     reached = [start for start in result.starts if abs(start.objective - result.objective) <= 1e-4]
     failed = [start for start in result.starts if start.status is None]
-    text = f"{len(reached)} of {len(result.starts)} reached this objective"
+    short = [start for start in result.starts if start.status is not None and start.status.name == "SHORT_RUN"]
+    text = f"{len(reached)} of {len(result.starts) - len(short)} reached this objective"
+    if short:
+        text += f", {len(short)} ended after a short run"
     return f"{text}, {len(failed)} failed" if failed else text
 
 

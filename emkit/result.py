@@ -263,6 +263,10 @@ class EMResult(Generic[Params]):
 
         ``columns`` name the columns of the data on the axes. Returns the matplotlib figure.
         """
+        if isinstance(data, str | PathLike) and path is None:
+            name = str(data)
+            msg = f"The first argument is data, and {name!r} looks like a path: write result.plot(path={name!r})."
+            raise TypeError(msg)
         return plot.plot_result(self, data, path, columns)
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -177,6 +177,7 @@ class Climb:
         self._accept(point, gain=None)
         self._evaluation.require_finite(point)
         image = self._evaluation.image_of(point)
+        self._evaluation.require_inside(image)
         self._chart = Chart(self._workload.model, point.params, image)
         self._evaluation.getters = self._chart.getters
         self._begin_acceleration()

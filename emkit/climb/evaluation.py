@@ -11,7 +11,7 @@ import numpy as np
 from emkit import tree
 from emkit.convergence import FALL_RTOL
 from emkit.engines import Workload
-from emkit.errors import DegenerateError
+from emkit.errors import DegenerateError, InvalidParamsError
 from emkit.model import as_number, offers
 from emkit.point import REFUSALS, Point, Settings, Stop
 from emkit.result import Status
@@ -78,6 +78,15 @@ class Evaluation:
         if not np.isfinite(point.objective):
             detail = f"The objective is {point.objective} at E-step {self.n_e_steps}."
             raise Stop(Status.NONFINITE, f"{detail} {outside(self._model, point.params)}".rstrip())
+
+    def require_inside(self, image: Any) -> None:
+        """Raise InvalidParamsError if the first M-step leaves the space of the params: it would never come back."""
+        is_finite = all(np.isfinite(leaf).all() for _, leaf in tree.leaves(image))
+        wrong = outside(self._model, image) if is_finite else ""
+        if wrong:
+            found = wrong.partition(": ")[2]
+            msg = f"{type(self._model).__name__}.m_step returned params outside their space: {found}"
+            raise InvalidParamsError(msg)
 
     def attempt(self, follow: Callable[[], Point | None]) -> Point | None:
         """Return the point that some steps lead to; None if the model refuses one of them, or it is not finite.

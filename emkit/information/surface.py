@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emkit import tree
 from emkit.engines import Workload
+from emkit.errors import MissingCapabilityError
 from emkit.information.entries import flat, shifted
 from emkit.information.score import offers_score, prior_slopes, score_of_data
 from emkit.model import EStep, offers
@@ -50,6 +51,12 @@ class Surface:
     """
 
     def __init__(self, model: Any, params: Any, data: Any) -> None:
+        if not callable(getattr(model, "e_step", None)):
+            msg = (
+                f"{type(model).__name__} has no `e_step(params, data)`, so nothing can be said about its "
+                "log-likelihood: a model that only draws its latent variables gives estimates alone."
+            )
+            raise MissingCapabilityError(msg)
         check_params(model, params)
         self.model, self.params = model, params
         self.n_e_steps = 0

@@ -33,7 +33,7 @@ class Simplex(Space):
         total = array.sum(axis=-1)
         for index in np.argwhere(~(np.abs(total - 1) <= SUM_TOLERANCE))[:1]:
             raise outside(
-                name, tuple(index), "a set of proportions that sum to 1", f"summing to {total[tuple(index)]!r}"
+                name, tuple(index), "a set of proportions that sum to 1", f"summing to {float(total[tuple(index)])!r}"
             )
 
     def _support(self, value: Array) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from emkit.engines import EngineChoice, Workload, as_engine, opened
+from emkit.logs import log_begin, log_end
 from emkit.model import require
 from emkit.restarts import RandomSource, outcome_of, result_of, streams
 from emkit.result import EMResult, Iterate
@@ -87,17 +88,20 @@ def fit_stochastic(
     _check_settings(tol, max_iter, max_time)
     scheme = SAEM() if scheme is None else scheme
     if not isinstance(scheme, Scheme):
-        msg = f"scheme must be a Scheme, such as emkit.variants.SAEM(), or None; it is {scheme!r}."
+        msg = f"scheme must be a Scheme, such as emkit.SAEM(), or None; it is {scheme!r}."
         raise TypeError(msg)
     starting, drawing = streams(rng, 2)
     start = require(model, "initialize")(data, starting) if params is None else params
     check_params(model, start)
     settings = Settings(scheme, tol, max_iter, max_time, callback)
+    log_begin(model, 1)
     with opened(as_engine(engine)) as working:
         workload = Workload.of(model, data, working)
         chain = Chain(workload, settings, Draws.of(workload, drawing), start)
         chain.run()
-        return result_of(model, [outcome_of(model, chain.ending(), 0)], workload, time.monotonic() - chain.began)
+        result = result_of(model, [outcome_of(model, chain.ending(), 0)], workload, time.monotonic() - chain.began)
+    log_end(result)
+    return result
 
 
 def _check_settings(tol: float, max_iter: int, max_time: float | None) -> None:

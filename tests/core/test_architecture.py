@@ -109,6 +109,7 @@ ALLOWED = {
         "driver",
         "engines",
         "errors",
+        "logs",
         "model",
         "point",
         "restarts",

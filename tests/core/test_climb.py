@@ -28,7 +28,7 @@ import emkit
 from emkit import Status, space
 from emkit.acceleration import Acceleration, Accelerator
 from emkit.convergence.monitor import CHECKS, FALL_RTOL
-from emkit.errors import DegenerateError, LikelihoodDecreasedError, LikelihoodDecreasedWarning
+from emkit.errors import DegenerateError, InvalidParamsError, LikelihoodDecreasedError, LikelihoodDecreasedWarning
 from emkit.space.assignment import check_params
 
 SLOW_START = PoissonMixtureParams([0.4, 0.6], [1.0, 4.0])
@@ -760,3 +760,32 @@ def test_very_many_observations_do_not_stop_a_fit_early(scale, accelerate):
     result = emkit.fit(PoissonVector(), data, SQUAREM_DEMO_START, accelerate=accelerate)
     assert result.converged
     assert (np.abs(result.params - optimum) / errors < 0.01).all()
+
+
+def test_an_m_step_that_leaves_the_space_at_once_is_refused_with_its_name():
+    class Unnormalised(PoissonMixture):
+        def m_step(self, params, statistics):
+            return PoissonMixtureParams(statistics["counts"], statistics["sums"] / statistics["counts"])
+
+    with pytest.raises(InvalidParamsError, match=r"Unnormalised.m_step returned params outside their space: weights"):
+        emkit.fit(Unnormalised(), DEATHS, PoissonMixtureParams([0.5, 0.5], [1.0, 3.0]))
+
+
+def test_an_m_step_that_writes_into_its_params_is_told_not_to():
+    class Writing(PoissonMixture):
+        def m_step(self, params, statistics):
+            params.rates[:] = statistics["sums"] / statistics["counts"]
+            return params
+
+    with pytest.raises(ValueError, match="read-only") as caught:
+        emkit.fit(Writing(), DEATHS, PoissonMixtureParams([0.5, 0.5], [1.0, 3.0]))
+    assert "m_step must return new arrays" in caught.value.__notes__[0]
+
+
+def test_a_count_of_observations_that_is_no_number_is_refused():
+    class Counts(PoissonVector):
+        def e_step(self, params, data):
+            return emkit.EStep(*super().e_step(params, data), "100")
+
+    with pytest.raises(TypeError, match="n_observations"):
+        emkit.fit(Counts(), DEATHS, np.array([0.5, 1.0, 3.0]))

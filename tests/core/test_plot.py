@@ -107,3 +107,8 @@ def test_without_matplotlib_the_error_says_how_to_install_it(result, monkeypatch
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"emkit\[plot\]"):
         result.plot()
+
+
+def test_a_path_in_the_place_of_data_is_told_so(result):
+    with pytest.raises(TypeError, match=r"result.plot\(path='fit.png'\)"):
+        result.plot("fit.png")
