@@ -28,6 +28,7 @@ from emkit.families.kmeans import (
     random_row_responsibilities,
 )
 from emkit.families.moments import GaussianMoments
+from emkit.families.positive_definite import raise_eigenvalues
 
 __all__ = [
     "STARTS",
@@ -42,6 +43,7 @@ __all__ = [
     "gaussian_m_step",
     "kmeans_plusplus_responsibilities",
     "kmeans_responsibilities",
+    "raise_eigenvalues",
     "random_responsibilities",
     "random_row_responsibilities",
 ]

@@ -21,10 +21,19 @@ class Covariance(Space):
 
     The set is ``{S : eigenvalues of D^-1 S D^-1 >= floor}`` with ``D = diag(unit)``: the floor is relative to the
     unit of each column, so that it means the same in metres and in miles.
+
+    Attributes
+    ----------
+    floor : float
+    unit : (size,), optional
+        One for each column.
+    ties : (size, size) of int, optional
+        A symmetric table: entries with the same number are equal, those with a negative one are zero.
     """
 
     floor: float = 0.0
     unit: Array | None = None
+    ties: NDArray[np.int_] | None = None
 
     def _unit(self, value: Array) -> Array:
         return np.ones(value.shape[-1]) if self.unit is None else self.unit
@@ -44,6 +53,7 @@ class Covariance(Space):
         size = np.abs(standard).max(axis=(-1, -2))
         for index in np.argwhere(asymmetry > 1e-8 * size)[:1]:
             raise outside(name, tuple(index), "symmetric", f"not, by {asymmetry[tuple(index)]:.3g}")
+        self._check_ties(standard, size, name)
         smallest = np.linalg.eigvalsh(standard)[..., 0]
         # Rounding of an eigenvalue is relative to the largest one.
         slack = self.floor * BOUND_RTOL + EIGENVALUE_RTOL * size
@@ -51,6 +61,18 @@ class Covariance(Space):
         for index in np.argwhere(wrong)[:1]:
             expected = f"positive definite with eigenvalues of at least {self.floor:g} (relative to its units)"
             raise outside(name, tuple(index), expected, f"a matrix with eigenvalue {smallest[tuple(index)]:.3g}")
+
+    def _check_ties(self, standard: Array, size: Array, name: str) -> None:
+        if self.ties is None:
+            return
+        for label in np.unique(self.ties):
+            entries = standard[..., self.ties == label]
+            expected = 0.0 if label < 0 else entries[..., :1]
+            off = np.abs(entries - expected).max(axis=-1) > 1e-8 * size
+            for index in np.argwhere(off)[:1]:
+                where = np.argwhere(self.ties == label)[:3].tolist()
+                wanted = f"{'zero' if label < 0 else 'equal'} in the entries {where}"
+                raise outside(name, tuple(index), wanted, "not")
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether every matrix stays positive definite and above the floor."""
@@ -64,22 +86,21 @@ class Covariance(Space):
         return True
 
     def tangent(self, value: Array) -> Array:
-        """Return one symmetric direction for every entry of the upper triangle of every matrix."""
+        """Return one symmetric direction for every entry of the upper triangle of every matrix, or for every tie."""
         size = value.shape[-1]
-        matrices = value.reshape(-1, size, size)
-        directions = []
-        for m in range(len(matrices)):
-            for i in range(size):
-                for j in range(i, size):
-                    direction = np.zeros(matrices.shape)
-                    direction[m, i, j] = direction[m, j, i] = 1.0
-                    directions.append(direction.ravel())
-        return np.array(directions)
+        ties = _upper_triangle(size) if self.ties is None else self.ties
+        patterns = [(ties == label).astype(np.float64) for label in np.unique(ties[ties >= 0])]
+        n_matrices = value.size // size**2
+        directions = np.zeros((n_matrices, len(patterns), n_matrices, size, size))
+        for m in range(n_matrices):
+            directions[m, :, m] = patterns
+        return directions.reshape(-1, value.size)
 
     def n_free(self, value: Array) -> int:
-        """Return the number of entries on and above the diagonals."""
+        """Return the number of entries on and above the diagonals, or of ties."""
         size = value.shape[-1]
-        return int(value.size // size**2 * (size * (size + 1) // 2))
+        each = size * (size + 1) // 2 if self.ties is None else np.unique(self.ties[self.ties >= 0]).size
+        return int(value.size // size**2 * each)
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return the whole matrix as True where its smallest eigenvalue is the floor."""
@@ -106,3 +127,12 @@ class Covariance(Space):
         variances = np.einsum("...ii->...i", value).reshape(-1, value.shape[-1]).mean(axis=0)
         deviations = np.sqrt(np.abs(variances))
         return np.outer(deviations, deviations)
+
+
+def _upper_triangle(size: int) -> NDArray[np.int_]:
+    """Return ties of a matrix that is symmetric and nothing else, numbered along the rows of its upper triangle."""
+    ties = np.zeros((size, size), dtype=np.int_)
+    above = np.triu_indices(size)
+    ties[above] = np.arange(above[0].size)
+    ties.T[above] = ties[above]
+    return ties

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from emkit import EMResult, Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_array, as_sample_weight
+from emkit.arrays import as_array, as_sample_weight, share, whole_number
 from emkit.estimator import Estimator, fit_with_warnings, rng_of
 from emkit.families import CovarianceStructure, as_structure
 from emkit_mixture.model import GaussianMixtureModel, WeightedRows
 from emkit_mixture.params import GaussianMixtureParams
-from emkit_mixture.settings import share, whole_number
 from emkit_mixture.starts import StartingValues, check_shape, covariances_of, location_and_scale
 
 Array = NDArray[np.float64]

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
-from emkit.arrays import as_matrix, as_sample_weight
+from emkit.arrays import as_matrix, as_sample_weight, share, whole_number
 from emkit.errors import DegenerateError
 from emkit.families import STARTS, CovarianceStructure, Full, Gaussians, as_structure, gaussian_m_step
 from emkit.space import Covariance, Positive, Real, Space
 from emkit_mixture.params import GaussianMixtureParams, GaussianMixtureStatistics
 from emkit_mixture.plot import plot_mixture
-from emkit_mixture.settings import share, whole_number
 from emkit_mixture.starts import (
     StartingValues,
     as_starting_values,

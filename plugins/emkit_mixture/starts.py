@@ -9,19 +9,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.arrays import as_array
+from emkit.arrays import as_array, column_scales, one_of
 from emkit.families import STARTS, CovarianceStructure, Gaussians, gaussian_m_step
 from emkit_mixture.params import GaussianMixtureParams
-from emkit_mixture.settings import one_of
 
 Array = NDArray[np.float64]
 
-#: A column whose values differ by no more than this many units in the last place is constant.
-CONSTANT_ULPS = 4
-#: A constant column has its own size as scale if that is between this and its inverse, else one.
-SMALLEST_CONSTANT = 1e-100
-#: Largest standard deviation of a column; its square, times a few hundred, is the largest float.
-LARGEST_SCALE = 1e152
 #: How far starting weights may be from summing to one, and precisions from being symmetric, relative to their size.
 STARTING_RTOL = 1e-6
 #: Correlation matrices with a smaller eigenvalue are singular up to rounding.
@@ -137,38 +130,24 @@ def location_and_scale(x: Array, weights: Array | None, structure: CovarianceStr
     if seen is not None:
         shares = shares[seen]
     columns = (column if seen is None else column[seen] for column in x.T)
-    location, deviation = np.array([_mean_and_deviation(column, shares) for column in columns]).T
-    scale = structure.scale_of(deviation)
-    _check_range(scale, deviation)
-    return location, scale
+    location, deviation, size = np.array([_mean_and_deviation(column, shares) for column in columns]).T
+    return location, structure.scale_of(column_scales(deviation, size))
 
 
-def _mean_and_deviation(column: Array, shares: Array) -> tuple[float, float]:
+def _mean_and_deviation(column: Array, shares: Array) -> tuple[float, float, float]:
+    """Return mean, standard deviation and largest absolute value."""
     # From the middle of the range and in units of half of it, no square leaves the range of floats and data far from
     # zero lose nothing. Halved first: the difference of the ends may be too large for a float.
     low, high = column.min() / 2, column.max() / 2
     middle, reach = low + high, high - low
     size = max(abs(low), abs(high)) * 2
-    if reach <= CONSTANT_ULPS / 2 * np.spacing(size):
-        return middle, size if SMALLEST_CONSTANT <= size <= 1 / SMALLEST_CONSTANT else 1.0
+    if reach == 0:
+        return middle, 0.0, size
     standard = (column - middle) / reach
     mean = shares @ standard
     standard -= mean
     standard *= standard
-    return middle + reach * mean, reach * np.sqrt(shares @ standard)
-
-
-def _check_range(scale: Array, deviation: Array) -> None:
-    """Raise ValueError where the square of a standard deviation, a variance, would leave the range of floats."""
-    outside = np.flatnonzero((scale > LARGEST_SCALE) | (scale < 1 / LARGEST_SCALE))
-    if outside.size:
-        # A scale that all columns share is that of the largest of them.
-        column = outside[np.argmax(deviation[outside])]
-        msg = (
-            f"Column {column} has a standard deviation of {deviation[column]:.3g}; variances of that size leave the "
-            f"range of floats. Give it in other units, with a standard deviation between 1e-150 and 1e150."
-        )
-        raise ValueError(msg)
+    return middle + reach * mean, reach * np.sqrt(shares @ standard), size
 
 
 def some_rows(x: Array, weights: Array | None, rng: np.random.Generator) -> tuple[Array, Array | None]:

@@ -1,0 +1,291 @@
+"""A multivariate normal of which cells are missing at random: ``x_n ~ Normal(mean, covariance)``, gaps latent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import EStep, LatentModel
+from emkit.arrays import as_array, as_sample_weight, share
+from emkit.families import raise_eigenvalues
+from emkit.space import Covariance, Fixed, Real, Space
+from emkit_mvn.conditional import Completion, Conditional
+from emkit_mvn.moments import Normal, expectations
+from emkit_mvn.params import NormalParams, NormalStatistics
+from emkit_mvn.priors import Prior, PriorTerms, as_prior
+from emkit_mvn.rows import IncompleteRows, incomplete_rows
+from emkit_mvn.starts import available_case_params, monotone_params, random_params
+from emkit_mvn.structures import CovarianceStructure, Known, Unrestricted, as_structure
+
+Array = NDArray[np.float64]
+
+#: A matrix with NaN in its gaps, a pair of such a matrix and weights, or the prepared form.
+NormalData: TypeAlias = Array | tuple[Array, Array] | IncompleteRows
+
+#: How many pairs of columns a note names.
+MOST_PAIRS = 5
+#: How far a computed log-likelihood may be off, in multiples of what rounding the params does to it.
+ROUNDING_MARGIN = 4.0
+
+
+def _floor(value: Any) -> float:
+    return share(value, "floor")
+
+
+def _optional_mean(value: Any) -> Array | None:
+    return None if value is None else as_array(value, "mean")
+
+
+@attrs.frozen(eq=False)
+class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]):
+    """A multivariate normal, fitted to tables with gaps by maximum likelihood or to the posterior mode.
+
+    The likelihood is that of the seen cells; gaps are taken to be missing at random (Rubin 1976). Rows count with
+    their weights, rows without a seen cell not at all.
+
+    Attributes
+    ----------
+    covariance : CovarianceStructure or {"full", "diag", "spherical", "exchangeable"}
+        Which covariance matrices are allowed.
+    prior : Prior, {"ridge", "jeffreys"} or None
+        What is known of mean and covariance before the data.
+    mean : (n_features,), optional
+        A mean that is known and not estimated.
+    floor : float
+        Smallest eigenvalue of the covariance, relative to the variances of the columns. Part of the parameter space,
+        and constant: the fit is the exact maximum under it, whatever the units.
+    """
+
+    covariance: CovarianceStructure = attrs.field(factory=Unrestricted, converter=as_structure)
+    prior: Prior | None = attrs.field(default=None, converter=as_prior)
+    mean: Array | None = attrs.field(default=None, converter=_optional_mean)
+    floor: float = attrs.field(default=1e-8, converter=_floor)
+
+    leaf_rows: ClassVar[int | None] = 65_536
+
+    def e_step(self, params: NormalParams, data: NormalData) -> EStep[NormalStatistics]:
+        """Return expected residual moments, and the log-likelihood of the seen cells."""
+        rows = self._rows(data, params)
+        units = rows.units
+        normal = Normal.of(
+            (params.mean - units.location) / units.scale, params.covariance / np.outer(units.scale, units.scale)
+        )
+        found = expectations(rows.blocks, normal)
+        ratio = units.scale / params.scale
+        statistics = NormalStatistics(rows.total_weight, found.first * ratio, found.second * np.outer(ratio, ratio))
+        constant = np.diag(rows.pair_weights) @ (np.log(2 * np.pi) + 2 * np.log(units.scale))
+        log_likelihood = -(constant + found.log_determinant + found.distance) / 2
+        return EStep(statistics, log_likelihood, rows.total_weight, _rounding(normal, params, rows))
+
+    def m_step(self, params: NormalParams, statistics: NormalStatistics) -> NormalParams:
+        """Return the mean and the covariance of highest posterior density above the floor.
+
+        With ``m`` the mean of the completed rows, ``S`` their scatter about the new mean, and a prior of ``count`` and
+        ``strength`` rows with ``scatter`` and ``centre``,
+
+            mean       = (n m + strength centre) / (n + strength)
+            covariance = (S + strength (mean - centre)(mean - centre)' + scatter) / (n + count)
+
+        projected on the structure, with eigenvalues raised to the floor.
+        """
+        scale, prior = params.scale, self._prior(params)
+        total, step = statistics.count, statistics.first / statistics.count
+        centre = (prior.centre - params.mean) / scale
+        if self.mean is not None:
+            # Where the given mean lies, seen from the mean of the E-step.
+            shift = (self.mean - params.mean) / scale
+        else:
+            shift = (total * step + prior.strength * centre) / (total + prior.strength)
+        mean = self.mean if self.mean is not None else params.mean + scale * shift
+        if isinstance(self.covariance, Known):
+            return attrs.evolve(params, mean=mean)
+        scatter = statistics.second - total * (np.outer(shift, step) + np.outer(step, shift) - np.outer(shift, shift))
+        off_centre = shift - centre
+        scatter = scatter + prior.strength * np.outer(off_centre, off_centre) + prior.scatter / np.outer(scale, scale)
+        nearest = self.covariance.nearest(scatter / (total + prior.count))
+        covariance = raise_eigenvalues(nearest, self.floor) * np.outer(scale, scale)
+        return attrs.evolve(params, mean=mean, covariance=covariance)
+
+    def log_prior(self, params: NormalParams) -> float:
+        """Return the log-density of the prior up to a constant; zero without one."""
+        if self.prior is None:
+            return 0.0
+        prior = self._prior(params)
+        scale = params.scale
+        standard = attrs.evolve(prior, scatter=prior.scatter / np.outer(scale, scale), centre=prior.centre / scale)
+        log_density = standard.log_density(params.mean / scale, params.covariance / np.outer(scale, scale))
+        return log_density - prior.count * float(np.log(scale).sum())
+
+    def initialize(self, data: NormalData, rng: np.random.Generator) -> NormalParams:
+        """Return where to start: the maximum itself where patterns are monotone, else what pairs of columns say."""
+        rows = self.prepare(data)
+        self._check(rows)
+        params = None
+        if isinstance(self.covariance, Unrestricted) and self.prior is None and self.mean is None:
+            params = monotone_params(rows, self.floor)
+        params = params or available_case_params(rows, self.covariance)
+        if self.mean is not None:
+            params = attrs.evolve(params, mean=self.mean)
+        if isinstance(self.covariance, Known):
+            params = attrs.evolve(params, covariance=self.covariance.covariance)
+        return params
+
+    def starts(self, data: NormalData, rng: np.random.Generator, n: int) -> Iterator[NormalParams]:
+        """Yield the usual start, then others with random correlations: gaps can make the likelihood have several tops."""
+        first = self.initialize(data, rng)
+        yield first
+        for _ in range(n - 1):
+            others = random_params(first, rng)
+            yield attrs.evolve(others, covariance=self._allowed(others.covariance, first.scale))
+
+    def space(self, params: NormalParams) -> dict[str, Space]:
+        """Return spaces with the floor and the ties of the structure, and scales that follow the data's own."""
+        if not isinstance(params, NormalParams):
+            msg = f"Params must be NormalParams; found {type(params).__name__}."
+            raise TypeError(msg)
+        size = params.scale.size
+        if params.mean.shape != (size,) or params.covariance.shape != (size, size):
+            msg = (
+                f"mean must have shape ({size},) and covariance ({size}, {size}); they have {params.mean.shape} and "
+                f"{params.covariance.shape}."
+            )
+            raise ValueError(msg)
+        ties = self.covariance.ties(size)
+        is_known = isinstance(self.covariance, Known)
+        return {
+            "mean": Real(params.scale) if self.mean is None else Fixed(),
+            "covariance": Fixed() if is_known else Covariance(self.floor, params.scale, ties),
+        }
+
+    def prepare(self, leaf: NormalData) -> IncompleteRows:
+        """Return rows in groups of like patterns; patterns of many rows are replaced by their moments."""
+        if isinstance(leaf, IncompleteRows):
+            return leaf
+        if not isinstance(leaf, tuple):
+            return incomplete_rows(leaf)
+        if len(leaf) != 2:
+            msg = f"Data must be a matrix or a pair (matrix, weights); found a tuple of length {len(leaf)}."
+            raise ValueError(msg)
+        return incomplete_rows(*leaf)
+
+    def posterior(self, params: NormalParams, data: NormalData) -> Completion:
+        """Return conditional means and variances of the gaps."""
+        x = self._table(data, params)
+        conditional = Conditional.of(params.mean, params.covariance)
+        return Completion(conditional.fill(x), conditional.variances(x))
+
+    def log_density(self, params: NormalParams, data: NormalData) -> Array:
+        """Return the log-density of the seen cells of each row, in nats, shape (n_samples,)."""
+        return Conditional.of(params.mean, params.covariance).log_density(self._table(data, params))
+
+    def sample(self, params: NormalParams, n: int, rng: np.random.Generator) -> Array:
+        """Return ``n`` rows without gaps."""
+        return rng.multivariate_normal(params.mean, params.covariance, size=n, method="cholesky")
+
+    def simulate(self, params: NormalParams, data: NormalData, rng: np.random.Generator) -> Any:
+        """Return as many rows with the same gaps and weights."""
+        x = self._table(data, params)
+        rows = np.where(np.isnan(x), np.nan, self.sample(params, len(x), rng))
+        weights = self._weights(data)
+        return rows if weights is None else (rows, weights)
+
+    def complete_score(self, params: NormalParams, statistics: NormalStatistics) -> NormalParams:
+        """Return the gradient of the expected complete-data log-likelihood.
+
+        With ``P`` the precision, that is ``P first`` and ``(P second P - n P) / 2``.
+        """
+        scale = params.scale
+        precision = np.linalg.inv(params.covariance / np.outer(scale, scale))
+        curvature = precision @ statistics.second @ precision - statistics.count * precision
+        zeros = {"scale": np.zeros_like(scale), "coverage": np.zeros_like(params.coverage)}
+        return attrs.evolve(
+            params,
+            mean=precision @ statistics.first / scale,
+            covariance=curvature / 2 / np.outer(scale, scale),
+            **zeros,
+        )
+
+    def score_contributions(self, params: NormalParams, data: NormalData) -> NormalParams:
+        """Return the gradient of every row's log-density, rows first, times the row's weight."""
+        x, weights = self._table(data, params), self._weights(data)
+        means, covariances = Conditional.of(params.mean, params.covariance).score_contributions(x)
+        if weights is not None:
+            means, covariances = means * weights[:, None], covariances * weights[:, None, None]
+        zeros = {name: np.zeros((len(x), *getattr(params, name).shape)) for name in ("scale", "coverage")}
+        return attrs.evolve(params, mean=means, covariance=covariances, **zeros)
+
+    def notes(self, params: NormalParams) -> list[str]:
+        """Return a sentence on pairs of columns that no row sees together: the data do not tell their covariance."""
+        apart = np.argwhere(np.triu(params.coverage == 0, 1))
+        if len(apart) == 0 or self.covariance.ties(params.scale.size) is not None:
+            return []
+        named = ", ".join(f"{i} and {j}" for i, j in apart[:MOST_PAIRS])
+        more = f" (and {len(apart) - MOST_PAIRS} more pairs)" if len(apart) > MOST_PAIRS else ""
+        return [
+            f"No row sees columns {named}{more} together: what the fit says of their partial correlation is where it "
+            "started, or the prior."
+        ]
+
+    def _allowed(self, covariance: Array, scale: Array) -> Array:
+        if isinstance(self.covariance, Known):
+            return self.covariance.covariance
+        unit = np.outer(scale, scale)
+        return raise_eigenvalues(self.covariance.nearest(covariance / unit), self.floor) * unit
+
+    def _prior(self, params: NormalParams) -> PriorTerms:
+        size = params.scale.size
+        if self.prior is None:
+            return PriorTerms(0.0, np.zeros((size, size)), 0.0, np.zeros(size))
+        return self.prior.terms(size, params.scale)
+
+    def _check(self, rows: IncompleteRows) -> None:
+        """Raise ValueError where the data say nothing about some column, or settings do not fit them."""
+        as_sample_weight(rows.weights, len(rows.x))
+        unseen = np.flatnonzero(np.diag(rows.pair_weights) == 0)
+        if unseen.size:
+            which = "No column has" if unseen.size == rows.x.shape[1] else f"Columns {unseen.tolist()} have"
+            msg = f"{which} a single seen cell (in rows of positive weight): leave those columns out."
+            raise ValueError(msg)
+        size = rows.x.shape[1]
+        for name, value, shape in self._given(size):
+            if value.shape != shape:
+                msg = f"{name} must have shape {shape} for data of n_features={size}; it has {value.shape}."
+                raise ValueError(msg)
+
+    def _given(self, size: int) -> Iterator[tuple[str, Array, tuple[int, ...]]]:
+        if self.mean is not None:
+            yield "mean", self.mean, (size,)
+        if isinstance(self.covariance, Known):
+            yield "Known(covariance)", self.covariance.covariance, (size, size)
+
+    def _rows(self, data: NormalData, params: NormalParams) -> IncompleteRows:
+        rows = self.prepare(data)
+        if rows.x.shape[1] != params.mean.size:
+            msg = (
+                f"The data have n_features={rows.x.shape[1]}, but the params have {params.mean.size}: give the columns "
+                "that the params were fitted to."
+            )
+            raise ValueError(msg)
+        return rows
+
+    def _table(self, data: NormalData, params: NormalParams) -> Array:
+        return self._rows(data, params).x
+
+    def _weights(self, data: NormalData) -> Array | None:
+        return self.prepare(data).weights
+
+
+def _rounding(normal: Normal, params: NormalParams, rows: IncompleteRows) -> float:
+    """Return by how much the rounding of these params may move the log-likelihood, in nats.
+
+    A mean is known to one unit in its last place and so is a covariance S with inverse P; of ``n`` rows that moves the
+    log-likelihood by about ``n n_features eps (|mean| sqrt(trace P) + trace(S) trace(P))`` in standardised units.
+    """
+    tightness = float(np.trace(normal.precision))
+    distance = float(np.abs(params.mean / rows.units.scale).max())
+    lost = distance * np.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
+    return ROUNDING_MARGIN * len(params.mean) * float(np.finfo(np.float64).eps) * rows.total_weight * lost

@@ -1,0 +1,130 @@
+"""The E-step of a normal model with gaps: expected sums and products of rows, and the log-likelihood of what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import lapack, solve_triangular
+
+from emkit.errors import DegenerateError
+from emkit_mvn.blocks import Block
+from emkit_mvn.inversion import inverses
+
+Array = NDArray[np.float64]
+
+
+@attrs.frozen(eq=False)
+class Normal:
+    """A normal distribution, with what every block needs of it."""
+
+    mean: Array
+    covariance: Array
+    factor: Array
+    precision: Array
+    log_determinant: float
+
+    @classmethod
+    def of(cls, mean: Array, covariance: Array) -> Normal:
+        """Return the distribution of a mean (n_features,) and a covariance (n_features, n_features)."""
+        factor, failure = lapack.dpotrf(covariance, lower=1)
+        if failure or not np.isfinite(factor).all():
+            msg = "The covariance is not positive definite and finite to working precision: give a larger floor."
+            raise DegenerateError(msg)
+        inverse, _ = lapack.dpotri(factor, lower=1)
+        precision = np.tril(inverse) + np.tril(inverse, -1).T
+        return cls(mean, covariance, factor, precision, 2.0 * float(np.log(np.diag(factor)).sum()))
+
+
+@attrs.frozen(eq=False)
+class Expectations:
+    """Expected residuals of rows, ``r = E[x | seen cells] - mean``, and what the gaps add to their products.
+
+    Attributes
+    ----------
+    first : (n_features,)
+        Sum of ``r``.
+    second : (n_features, n_features)
+        Sum of ``r r' + Cov[x | seen cells]``.
+    log_determinant : float
+        Sum of ``log det`` of the covariance of the seen cells.
+    distance : float
+        Sum of the squared Mahalanobis distances of the seen cells, ``r' precision r``.
+    """
+
+    first: Array
+    second: Array
+    log_determinant: float
+    distance: float
+
+
+def expectations(blocks: Iterable[Block], normal: Normal) -> Expectations:
+    """Return the expected residual moments of all rows."""
+    size = len(normal.mean)
+    first, products, spread, log_determinant = np.zeros(size), np.zeros((size, size)), np.zeros((size, size)), 0.0
+    for block in blocks:
+        inverse, log_determinants = solved(block, normal)
+        residuals = filled_residuals(block, normal, inverse)
+        first += block.multipliers @ residuals
+        products += residuals.T @ residuals
+        spread += _conditional_covariance(block, normal, inverse)
+        log_determinant += float(block.weights @ log_determinants)
+    # At the conditional mean the quadratic form of all cells is that of the seen ones.
+    whitened = solve_triangular(normal.factor, products, lower=True, check_finite=False)
+    distance = np.trace(solve_triangular(normal.factor, whitened.T, lower=True, check_finite=False))
+    return Expectations(first, products + spread, log_determinant, float(distance))
+
+
+def solved(block: Block, normal: Normal) -> tuple[Array, Array]:
+    """Return the inverses (n_cells, n_cells, n_patterns) of a block, and ``log det`` of the covariance of seen cells.
+
+    With ``m`` the gaps and ``o`` the seen cells of a pattern, these are the inverses of ``precision[m, m]``, with
+
+        log det covariance[o, o] = log det covariance + log det precision[m, m],
+
+    or, where the seen cells are fewer, of ``covariance[o, o]`` itself.
+    """
+    if block.solves_gaps:
+        inverse, log_determinants = inverses(normal.precision.take(block.pairs))
+        return inverse, log_determinants + normal.log_determinant
+    return inverses(normal.covariance.take(block.pairs))
+
+
+def filled_residuals(block: Block, normal: Normal, inverse: Array) -> Array:
+    """Return ``E[x | seen cells] - mean`` of every row times its multiplier, shape (n_rows, n_features).
+
+    The residuals of the gaps are ``-inverse(precision[m, m]) precision[m, o] r[o]``, and the same are
+    ``covariance[m, o] inverse(covariance[o, o]) r[o]``.
+    """
+    residuals = block.rows - block.multipliers[:, None] * normal.mean
+    if block.cells.size == 0:
+        return residuals if block.solves_gaps else np.zeros_like(residuals)
+    places = block.places
+    if block.solves_gaps:
+        # Whatever the residuals of the gaps are here, they cancel.
+        pulled = (residuals @ normal.precision).take(places)
+        residuals.reshape(-1)[places] -= _times(inverse, pulled, block)
+        return residuals
+    weighted = np.zeros_like(residuals)
+    weighted.reshape(-1)[places] = _times(inverse, residuals.take(places), block)
+    return weighted @ normal.covariance
+
+
+def _times(inverse: Array, vectors: Array, block: Block) -> Array:
+    """Return the product of the inverse of each row's pattern with the row's vector (n_cells, n_rows)."""
+    if inverse.shape[-1] == vectors.shape[-1]:
+        return np.einsum("ijr,jr->ir", inverse, vectors)
+    return np.einsum("ijr,jr->ir", inverse[:, :, block.pattern], vectors)
+
+
+def _conditional_covariance(block: Block, normal: Normal, inverse: Array) -> Array:
+    """Return the sum over rows of ``Cov[x | seen cells]``, which is zero but for the gaps."""
+    size = len(normal.mean)
+    flat = np.bincount(block.pairs.ravel(), (inverse * block.weights).ravel(), size * size)
+    total = flat.reshape(size, size)
+    if block.solves_gaps:
+        return total
+    covariance = normal.covariance
+    return block.weights.sum() * covariance - covariance @ total @ covariance
