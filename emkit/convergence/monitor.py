@@ -38,6 +38,8 @@ MIN_STEPS = 10
 SHORT = 1e-8
 #: A step this short, relative to each field's scale, is rounding, whatever the ratio of such steps.
 STEP_FLOOR = 1e-12
+#: Checks at the rounding floor without a shorter step after which steps are rounding as well.
+RESTLESS = 20
 #: A gain is clear of rounding when it is this many times its floor.
 CLEAR = 1e3
 #: How many of the last points are kept, and how many of them the rate is read off. A gap is read off all of them too:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import attrs
 import numpy as np
 
-from emkit.convergence.monitor import CHECKS, MIN_STEPS, PATIENCE, SHORT, STEP_FLOOR, Monitor, Step
+from emkit.convergence.monitor import CHECKS, MIN_STEPS, PATIENCE, RESTLESS, SHORT, STEP_FLOOR, Monitor, Step
 
 
 class Tolerance(ABC):
@@ -56,9 +56,13 @@ class GainMonitor(Monitor):
     n_passed: int = 0
     n_seen: int = 0
     height: float = -float("inf")
+    shortest: float = float("inf")
+    since: int = 0
 
     def _decide(self, step: Step) -> bool:
         self.n_seen += 1
+        self.since = 0 if step.scaled < self.shortest else self.since + (self.at_floor > 0)
+        self.shortest = min(self.shortest, step.scaled)
         climbed, self.height = step.objective - self.height, step.objective
         if step.gain is None:
             # What an accelerated step climbed tells whether it is time to look closer, no more.
@@ -67,7 +71,9 @@ class GainMonitor(Monitor):
             return False
         is_known = self.n_seen >= MIN_STEPS or step.largest <= SHORT
         is_small = step.largest <= self.rule.step and self._is_little_left()
-        at_rest = step.largest <= STEP_FLOOR and self.at_floor > 0
+        # Steps of a nearly singular model are rounding long before they are that short: they no longer shrink.
+        is_noise = self.since >= RESTLESS and step.largest <= self.rule.step
+        at_rest = (step.largest <= STEP_FLOOR or is_noise) and self.at_floor > 0
         if at_rest:
             # Ratios of such steps say nothing, and what is left drowns in rounding.
             self.gap = min(self.gap, step.floor)
@@ -124,7 +130,7 @@ class Standstill(Tolerance):
     objective only shows rounding.
     """
 
-    patience: int = 20
+    patience: int = RESTLESS
 
     def begin(self) -> Monitor:
         """Return a monitor for one run."""
@@ -157,7 +163,10 @@ def as_tolerance(tol: float | Tolerance) -> Tolerance:
     """Return the rule for a number of nats (0: run to a standstill), or the rule itself."""
     if isinstance(tol, Tolerance):
         return tol
-    if not isinstance(tol, int | float | np.number) or not np.isfinite(tol) or tol < 0:
-        msg = f"tol must be a number of nats of at least 0, or a Tolerance; it is {tol!r}."
+    if not isinstance(tol, int | float | np.number) or isinstance(tol, bool) or not np.isfinite(tol) or tol < 0:
+        msg = (
+            "tol must be a number of nats of at least 0, or a Tolerance: emkit.GainTolerance(nats, step), "
+            f"emkit.StepTolerance(length) or emkit.Standstill(patience); it is {tol!r}."
+        )
         raise ValueError(msg)
     return Standstill() if tol == 0 else GainTolerance(float(tol))

@@ -13,6 +13,8 @@ from emkit.space.scalars import Real
 
 #: Rounding of the eigenvalues of a matrix, relative to its largest entry.
 EIGENVALUE_RTOL = 1e-14
+#: A smallest eigenvalue of up to this many floors is next to the floor.
+NEAR_FLOOR = 100.0
 
 
 @attrs.frozen(eq=False)
@@ -78,12 +80,32 @@ class Covariance(Space):
         """Return whether every matrix stays positive definite and above the floor."""
         if not np.isfinite(proposal).all():
             return False
-        inside = self._standardised(proposal) - self.floor * (1 - BOUND_RTOL) * np.eye(proposal.shape[-1])
+        standard = self._standardised(proposal)
+        # No further below the floor than rounding: a step to below it is one that the next EM step takes back.
+        size = np.einsum("...ii->...i", standard).max(axis=-1)[..., None, None]
+        inside = standard - (self.floor - EIGENVALUE_RTOL * size) * np.eye(proposal.shape[-1])
         try:
             np.linalg.cholesky(inside)
         except np.linalg.LinAlgError:
             return False
         return True
+
+    def pull_inside(self, proposal: Array, reference: Array) -> Array:
+        """Return the matrices with eigenvalues below the floor raised to it, where the reference is next to it.
+
+        Elsewhere a proposal below the floor is a step too long, and a shorter one is better than a flat matrix. Where
+        ties stand against it nothing is changed.
+        """
+        if self.ties is not None or self.floor == 0 or not np.isfinite(proposal).all():
+            return proposal
+        near = np.linalg.eigvalsh(self._standardised(reference))[..., 0] <= NEAR_FLOOR * self.floor
+        if not near.any():
+            return proposal
+        values, vectors = np.linalg.eigh(self._standardised(proposal))
+        raised = (vectors * np.maximum(values, self.floor)[..., None, :]) @ np.swapaxes(vectors, -1, -2)
+        unit = self._unit(proposal)
+        symmetric: Array = (raised + np.swapaxes(raised, -1, -2)) / 2 * np.outer(unit, unit)
+        return np.where((near & (values[..., 0] < self.floor))[..., None, None], symmetric, proposal)
 
     def tangent(self, value: Array) -> Array:
         """Return one symmetric direction for every entry of the upper triangle of every matrix, or for every tie."""

@@ -13,3 +13,20 @@ from emkit_mvn.structures import (
     Spherical,
     Unrestricted,
 )
+
+__all__ = [
+    "BlockDiagonal",
+    "Completion",
+    "CovarianceStructure",
+    "Diagonal",
+    "Exchangeable",
+    "InverseWishart",
+    "Known",
+    "MultivariateNormal",
+    "NormalParams",
+    "NormalStatistics",
+    "Prior",
+    "Ridge",
+    "Spherical",
+    "Unrestricted",
+]

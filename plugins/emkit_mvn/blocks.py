@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import attrs
@@ -67,12 +68,14 @@ class Block:
     def places(self) -> Indices:
         """Indices of the cells of every row in the flattened rows, shape (n_cells, n_rows)."""
         n_rows, n_features = self.rows.shape
-        return self.cells[:, self.pattern] + n_features * np.arange(n_rows)
+        places: Indices = self.cells[:, self.pattern] + n_features * np.arange(n_rows)
+        return places
 
     @property
     def pairs(self) -> Indices:
         """Indices of all pairs of cells of every pattern in a flattened matrix (n_features, n_features)."""
-        return self.cells[:, None] * self.rows.shape[1] + self.cells
+        pairs: Indices = self.cells[:, None] * self.rows.shape[1] + self.cells
+        return pairs
 
 
 def blocks_of(x: Array, weights: Array | None, patterns: Patterns, *, compress: bool = True) -> Iterator[Block]:
@@ -154,8 +157,9 @@ def _mean_and_root(x: Array, multipliers: Array) -> tuple[Array, Array, float]:
     centred = x - multipliers[:, None] * mean
     scatter = centred.T @ centred
     try:
-        return mean, np.linalg.cholesky(scatter).T, np.sqrt(total)
+        root: Array = np.asarray(np.linalg.cholesky(scatter).T, dtype=np.float64)
     except np.linalg.LinAlgError:
         # Some column is a combination of others.
         eigenvalues, vectors = np.linalg.eigh(scatter)
-        return mean, np.sqrt(np.maximum(eigenvalues, 0.0))[:, None] * vectors.T, np.sqrt(total)
+        root = np.sqrt(np.maximum(eigenvalues, 0.0))[:, None] * vectors.T
+    return mean, root, math.sqrt(total)

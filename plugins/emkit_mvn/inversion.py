@@ -45,7 +45,9 @@ def _by_elimination(a: Array) -> tuple[Array, Array]:
     pivots = np.empty((size, count))
     for k in range(size):
         pivots[k] = a[k, k]
-        scale = 1.0 / a[k, k]
+        if not (pivots[k] > 0).all():
+            raise _not_definite()
+        scale = 1.0 / pivots[k]
         column = a[:, k].copy()
         row = a[k] * scale
         a -= column[:, None] * row
@@ -53,8 +55,6 @@ def _by_elimination(a: Array) -> tuple[Array, Array]:
         column *= -scale
         a[:, k] = column
         a[k, k] = scale
-    if not (pivots > 0).all():
-        raise _not_definite()
     return a, np.log(pivots).sum(axis=0)
 
 
@@ -62,7 +62,7 @@ def _by_factors(matrices: Array) -> tuple[Array, Array]:
     batch = np.ascontiguousarray(np.moveaxis(matrices, -1, 0))
     try:
         factors = np.linalg.cholesky(batch)
-        inverse = np.linalg.inv(batch)
+        inverse = np.asarray(np.linalg.inv(batch), dtype=np.float64)
     except np.linalg.LinAlgError:
         raise _not_definite() from None
     log_determinants = 2 * np.log(np.einsum("nii->ni", factors)).sum(axis=1)

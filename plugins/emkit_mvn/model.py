@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias
 
@@ -135,7 +136,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         return params
 
     def starts(self, data: NormalData, rng: np.random.Generator, n: int) -> Iterator[NormalParams]:
-        """Yield the usual start, then others with random correlations: gaps can make the likelihood have several tops."""
+        """Yield the usual start, then others with random correlations: with gaps there may be several maxima."""
         first = self.initialize(data, rng)
         yield first
         for _ in range(n - 1):
@@ -287,5 +288,6 @@ def _rounding(normal: Normal, params: NormalParams, rows: IncompleteRows) -> flo
     """
     tightness = float(np.trace(normal.precision))
     distance = float(np.abs(params.mean / rows.units.scale).max())
-    lost = distance * np.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
-    return ROUNDING_MARGIN * len(params.mean) * float(np.finfo(np.float64).eps) * rows.total_weight * lost
+    lost = distance * math.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
+    unit = ROUNDING_MARGIN * len(params.mean) * float(np.finfo(np.float64).eps)
+    return unit * rows.total_weight * lost

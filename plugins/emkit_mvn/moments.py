@@ -1,4 +1,4 @@
-"""The E-step of a normal model with gaps: expected sums and products of rows, and the log-likelihood of what is seen."""
+"""The E-step of a normal model with gaps: expected moments of the rows, and the log-likelihood of what is seen."""
 
 from __future__ import annotations
 
@@ -109,22 +109,23 @@ def filled_residuals(block: Block, normal: Normal, inverse: Array) -> Array:
         return residuals
     weighted = np.zeros_like(residuals)
     weighted.reshape(-1)[places] = _times(inverse, residuals.take(places), block)
-    return weighted @ normal.covariance
+    filled: Array = weighted @ normal.covariance
+    return filled
 
 
 def _times(inverse: Array, vectors: Array, block: Block) -> Array:
     """Return the product of the inverse of each row's pattern with the row's vector (n_cells, n_rows)."""
-    if inverse.shape[-1] == vectors.shape[-1]:
-        return np.einsum("ijr,jr->ir", inverse, vectors)
-    return np.einsum("ijr,jr->ir", inverse[:, :, block.pattern], vectors)
+    each = inverse if inverse.shape[-1] == vectors.shape[-1] else inverse[:, :, block.pattern]
+    product: Array = np.einsum("ijr,jr->ir", each, vectors)
+    return product
 
 
 def _conditional_covariance(block: Block, normal: Normal, inverse: Array) -> Array:
     """Return the sum over rows of ``Cov[x | seen cells]``, which is zero but for the gaps."""
     size = len(normal.mean)
     flat = np.bincount(block.pairs.ravel(), (inverse * block.weights).ravel(), size * size)
-    total = flat.reshape(size, size)
-    if block.solves_gaps:
-        return total
-    covariance = normal.covariance
-    return block.weights.sum() * covariance - covariance @ total @ covariance
+    total: Array = flat.astype(np.float64, copy=False).reshape(size, size)
+    if not block.solves_gaps:
+        covariance = normal.covariance
+        total = block.weights.sum() * covariance - covariance @ total @ covariance
+    return total

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import one_of, read_only
+from emkit.space import Covariance
 
 Array = NDArray[np.float64]
 Ties = NDArray[np.int_]
@@ -129,12 +130,15 @@ class Known(CovarianceStructure):
 
     covariance: Array = attrs.field(converter=read_only)
 
+    def __attrs_post_init__(self) -> None:
+        Covariance().check(self.covariance, "Known(covariance)")
+
     def ties(self, n_features: int) -> Ties | None:
         """Return None."""
         return None
 
 
-_BY_NAME = {
+_BY_NAME: dict[str, type[Unrestricted | Diagonal | Spherical | Exchangeable]] = {
     "full": Unrestricted,
     "diag": Diagonal,
     "spherical": Spherical,

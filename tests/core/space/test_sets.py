@@ -359,8 +359,79 @@ def test_the_room_of_an_entry_is_its_distance_to_the_bound_ahead(space, value, d
     np.testing.assert_allclose(space.room(np.array(value), np.array(direction)), room, rtol=1e-14)
 
 
+@pytest.mark.parametrize("dtype", ["U8", "S8"])
+def test_strings_that_look_like_numbers_are_refused(dtype):
+    params = {"weights": np.array([0.5, 0.5]), "means": np.array(["1.5", "2"]).astype(dtype)}
+    with pytest.raises(TypeError, match=r"means holds strings that look like numbers, .*array.astype\(float\)"):
+        check_params(object(), params)
+
+
+@pytest.mark.parametrize("labels", [["setosa", "virginica"], ["1990", "2000"], ["nan", "inf"], []])
+def test_strings_that_may_be_labels_are_left_alone(labels):
+    check_params(object(), {"weights": np.array([0.5, 0.5]), "names": np.array(labels, dtype=str)})
+
+
 @pytest.mark.parametrize("dtype", [object, complex])
 def test_numbers_that_em_would_pass_over_are_refused(dtype):
     params = {"weights": np.array([0.5, 0.5]), "means": np.array([1.0, 2.0]).astype(dtype)}
     with pytest.raises(InvalidParamsError, match=r"means must hold real numbers.*Convert it to float64"):
         check_params(object(), params)
+
+
+def test_a_matrix_next_to_its_floor_is_raised_to_it_along_its_own_directions():
+    unit = np.array([1.0, 10.0])
+    space = Covariance(0.1, unit)
+    vectors = np.array([[0.6, -0.8], [0.8, 0.6]])
+
+    def matrix(smallest):
+        return vectors @ np.diag([2.0, smallest]) @ vectors.T * np.outer(unit, unit)
+
+    below, near, well_inside = matrix(-0.3), matrix(0.2), matrix(1.9)
+    np.testing.assert_allclose(space.pull_inside(below, near), matrix(0.1))
+    assert space.allows(space.pull_inside(below, near), near)
+    unsafe = Covariance(0.001, unit)
+    np.testing.assert_array_equal(unsafe.pull_inside(below, well_inside), below)
+    both = np.stack([below, near])
+    np.testing.assert_allclose(space.pull_inside(both, np.stack([near, near])), [matrix(0.1), near])
+
+
+def test_a_matrix_below_its_floor_by_more_than_rounding_is_not_allowed():
+    space = Covariance(1e-6)
+    assert space.allows(np.diag([1.0, 1e-6]), np.eye(2))
+    assert not space.allows(np.diag([1.0, 1e-6 * (1 - 1e-7)]), np.eye(2))
+
+
+TIES = np.array([[0, 1, -1], [1, 0, -1], [-1, -1, 2]])
+
+
+def test_ties_count_and_direct_what_is_free():
+    space = Covariance(ties=TIES)
+    value = np.array([[2.0, 0.5, 0.0], [0.5, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    space.check(value, "x")
+    assert space.n_free(value) == 3
+    directions = space.tangent(value).reshape(-1, 3, 3)
+    np.testing.assert_array_equal(directions, [label == TIES for label in range(3)])
+
+
+@pytest.mark.parametrize(
+    ("index", "wanted"), [((0, 1), "equal in the entries"), ((0, 0), "equal"), ((0, 2), "zero in the entries")]
+)
+def test_what_breaks_a_tie_is_named(index, wanted):
+    value = np.array([[2.0, 0.5, 0.0], [0.5, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    value[index] += 0.1
+    value[index[::-1]] = value[index]
+    if index == (0, 1):
+        ties = np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+        value = np.full((3, 3), 0.5) + np.diag([1.5] * 3)
+        value[0, 1] = value[1, 0] = 0.6
+    else:
+        ties = TIES
+    with pytest.raises(InvalidParamsError, match=wanted):
+        Covariance(ties=ties).check(value, "x")
+
+
+def test_symmetry_alone_frees_the_upper_triangle_of_every_matrix():
+    directions = Covariance().tangent(np.stack([np.eye(2)] * 2)).reshape(-1, 2, 2, 2)
+    assert len(directions) == 6
+    np.testing.assert_array_equal(directions[1], [[[0, 1], [1, 0]], np.zeros((2, 2))])
+    np.testing.assert_array_equal(directions[5], [np.zeros((2, 2)), [[0, 0], [0, 1]]])
