@@ -1,0 +1,359 @@
+"""The multivariate normal with gaps: laws, weights, priors, structures, units, and data that are no pleasure."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import pytest
+from emkit_mvn import (
+    BlockDiagonal,
+    InverseWishart,
+    Known,
+    MultivariateNormal,
+    NormalParams,
+    Ridge,
+)
+from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, FITNESS, LOG_SLEEP, MARIJUANA, NHANES, SLEEP
+from scipy.optimize import minimize
+
+import emkit
+from emkit.errors import InvalidParamsError
+from emkit.testing import check_model
+
+WEIGHTS = np.random.default_rng(0).integers(0, 4, len(CHOLESTEROL)) / 2
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [
+        (MultivariateNormal(), AIRQUALITY),
+        (MultivariateNormal(), (CHOLESTEROL, WEIGHTS)),
+        (MultivariateNormal("diag"), NHANES),
+        (MultivariateNormal("spherical"), CHOLESTEROL),
+        (MultivariateNormal("exchangeable"), CHOLESTEROL),
+        (MultivariateNormal(BlockDiagonal("aab")), CHOLESTEROL),
+        (MultivariateNormal(Known(np.diag([2000.0, 2000.0, 1900.0]))), CHOLESTEROL),
+        (MultivariateNormal(mean=[250.0, 230.0, 220.0]), CHOLESTEROL),
+        (MultivariateNormal(prior="ridge"), MARIJUANA),
+        (MultivariateNormal(prior="jeffreys"), CHOLESTEROL),
+        (MultivariateNormal(prior=InverseWishart(5, 1e3 * np.eye(3), [250.0, 230.0, 220.0], 4)), CHOLESTEROL),
+    ],
+    ids=str,
+)
+def test_it_obeys_every_law_of_a_model(model, data):
+    check_model(model, data)
+
+
+def test_a_weight_of_two_counts_a_row_twice():
+    counts = np.arange(len(FITNESS)) % 3
+    repeated = emkit.fit(MultivariateNormal(prior="ridge"), np.repeat(FITNESS, counts, axis=0), tol=0)
+    weighted = emkit.fit(MultivariateNormal(prior="ridge"), (FITNESS, counts), tol=0)
+    assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, rel=1e-12)
+    assert weighted.n_observations == repeated.n_observations == counts.sum()
+    np.testing.assert_allclose(weighted.params.covariance, repeated.params.covariance, rtol=1e-9)
+    np.testing.assert_allclose(weighted.params.coverage, repeated.params.coverage)
+
+
+def test_rows_without_a_cell_say_nothing():
+    empty = np.full((7, 4), np.nan)
+    with_empty = emkit.fit(MultivariateNormal(), np.concatenate([empty, NHANES]), tol=0)
+    without = emkit.fit(MultivariateNormal(), NHANES, tol=0)
+    assert with_empty.log_likelihood == pytest.approx(without.log_likelihood, rel=1e-14)
+    assert with_empty.n_observations == 25 - np.isnan(NHANES).all(axis=1).sum()
+
+
+def objective_of(model, table, params):
+    return model.log_likelihood(params, table) + model.log_prior(params)
+
+
+def direct_maximum(model, table, start, matrix_of, n_free):
+    """Maximise over the mean and a vector that ``matrix_of`` turns into a covariance, in units of the deviations."""
+    size, scale = start.mean.size, start.scale
+
+    def negative(vector):
+        mean = start.mean + scale * vector[:size]
+        covariance = matrix_of(vector[size:]) * np.outer(scale, scale)
+        if not (np.linalg.eigvalsh(covariance) > 0).all():
+            return 1e10
+        return -objective_of(model, table, attrs.evolve(start, mean=mean, covariance=covariance))
+
+    found = minimize(negative, np.concatenate([np.zeros(size), n_free]), method="BFGS", options={"gtol": 1e-7})
+    return -found.fun
+
+
+def from_factor(vector):
+    factor = np.zeros((3, 3))
+    factor[np.tril_indices(3)] = vector
+    return factor @ factor.T
+
+
+FACTOR = np.eye(3)[np.tril_indices(3)]
+PRIORS = [
+    None,
+    Ridge(2.0),
+    InverseWishart(0),
+    InverseWishart(4, np.array([[900.0, 300, 100], [300, 700, 200], [100, 200, 800]])),
+    InverseWishart(4, 500 * np.eye(3), [260.0, 200.0, 240.0], 6.0),
+]
+
+
+@pytest.mark.parametrize("prior", PRIORS, ids=str)
+def test_the_mode_under_every_prior_is_that_of_direct_maximisation(prior):
+    model = MultivariateNormal(prior=prior)
+    result = emkit.fit(model, CHOLESTEROL, tol=0)
+    found = direct_maximum(model, CHOLESTEROL, result.params, from_factor, FACTOR)
+    assert result.objective == pytest.approx(found, abs=1e-6)
+    assert result.objective >= found - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("structure", "matrix_of", "free"),
+    [
+        ("diag", np.diag, np.ones(3)),
+        ("spherical", lambda v: v[0] * np.eye(3), np.ones(1)),
+        ("exchangeable", lambda v: v[0] * np.eye(3) + v[1], np.array([1.0, 0.1])),
+        (
+            BlockDiagonal([1, 2, 1]),
+            lambda v: np.array([[v[0], 0, v[1]], [0, v[2], 0], [v[1], 0, v[3]]]),
+            np.array([1.0, 0.1, 1.0, 1.0]),
+        ),
+    ],
+)
+def test_every_structure_is_the_maximum_of_direct_maximisation(structure, matrix_of, free):
+    model = MultivariateNormal(structure)
+    result = emkit.fit(model, CHOLESTEROL, tol=0)
+    found = direct_maximum(model, CHOLESTEROL, result.params, matrix_of, free)
+    assert result.log_likelihood == pytest.approx(found, abs=1e-6)
+    assert result.n_parameters == 3 + len(free)
+
+
+def test_a_known_mean_and_a_known_covariance_stay():
+    mean = np.array([250.0, 230.0, 220.0])
+    result = emkit.fit(MultivariateNormal(mean=mean), CHOLESTEROL, tol=0)
+    np.testing.assert_array_equal(result.params.mean, mean)
+    assert result.n_parameters == 6
+    seen = CHOLESTEROL[:, :2] - mean[:2]
+    np.testing.assert_allclose(result.params.covariance[:2, :2], seen.T @ seen / 28, rtol=1e-10)
+    covariance = result.params.covariance
+    known = emkit.fit(MultivariateNormal(Known(covariance)), CHOLESTEROL, tol=0)
+    np.testing.assert_array_equal(known.params.covariance, covariance)
+    assert known.n_parameters == 3
+    # Generalised least squares: the mean of the columns seen by all, and a regression on it for the other.
+    top = CHOLESTEROL[:, :2].mean(axis=0)
+    seen = ~np.isnan(CHOLESTEROL[:, 2])
+    slopes = np.linalg.solve(covariance[:2, :2], covariance[:2, 2])
+    last = CHOLESTEROL[seen, 2].mean() + slopes @ (top - CHOLESTEROL[seen, :2].mean(axis=0))
+    np.testing.assert_allclose(known.params.mean, [*top, last], rtol=1e-10)
+
+
+@pytest.mark.parametrize("prior", [None, "ridge"])
+@pytest.mark.parametrize("table", [EMPLOYEE, SLEEP], ids=["employee", "sleep"])
+def test_the_fit_does_not_depend_on_units(table, prior):
+    # A power of two, so that not a bit of the data changes, for the collinear columns of SLEEP.
+    factor = 2.0 ** np.resize([10, -20, 0, 3], table.shape[1])
+    model = MultivariateNormal(prior=prior)
+    usual = emkit.fit(model, table)
+    scaled = emkit.fit(model, table * factor)
+    assert scaled.n_e_steps == usual.n_e_steps
+    np.testing.assert_allclose(scaled.params.mean, usual.params.mean * factor, rtol=1e-9)
+    np.testing.assert_allclose(scaled.params.covariance, usual.params.covariance * np.outer(factor, factor), rtol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-140, 1e-100, 7.0, 1e140])
+def test_the_fit_does_not_depend_on_extreme_units(factor):
+    usual = emkit.fit(MultivariateNormal(), EMPLOYEE)
+    scaled = emkit.fit(MultivariateNormal(), EMPLOYEE * factor)
+    np.testing.assert_allclose(scaled.params.mean / factor, usual.params.mean, rtol=1e-6)
+    np.testing.assert_allclose(scaled.params.covariance / factor / factor, usual.params.covariance, rtol=1e-5)
+
+
+def test_the_fit_does_not_depend_on_where_zero_is():
+    usual = emkit.fit(MultivariateNormal(), EMPLOYEE)
+    shifted = emkit.fit(MultivariateNormal(), EMPLOYEE + 1e8)
+    np.testing.assert_allclose(shifted.params.mean - 1e8, usual.params.mean, atol=1e-4)
+    np.testing.assert_allclose(shifted.params.covariance, usual.params.covariance, atol=1e-3)
+
+
+def test_units_beyond_the_range_of_floats_are_refused():
+    with pytest.raises(ValueError, match=r"standard deviation of .* Give it in other units"):
+        emkit.fit(MultivariateNormal(), EMPLOYEE * 1e-200)
+
+
+def test_leaves_add_up():
+    model = MultivariateNormal()
+    params = model.initialize(AIRQUALITY, np.random.default_rng(0))
+    whole = model.e_step(params, AIRQUALITY)
+    parts = [model.e_step(params, AIRQUALITY[start : start + 20]) for start in range(0, 153, 20)]
+    assert sum(part.log_likelihood for part in parts) == pytest.approx(whole.log_likelihood, rel=1e-13)
+    np.testing.assert_allclose(sum(part.statistics.first for part in parts), whole.statistics.first, atol=1e-9)
+    np.testing.assert_allclose(sum(part.statistics.second for part in parts), whole.statistics.second, atol=1e-9)
+
+
+def test_collinear_columns_fit_under_the_floor_and_say_so():
+    """Of 62 mammals total sleep is the sum of two kinds of sleep: the likelihood has no maximum without a floor."""
+    results = [emkit.fit(MultivariateNormal(), SLEEP, accelerate=name) for name in (None, "auto", "squarem")]
+    for result in results:
+        assert result.converged
+        assert "rests on its eigenvalue floor" in " ".join(result.notes)
+        assert np.isfinite(result.params.covariance).all()
+        assert result.log_likelihood == pytest.approx(results[0].log_likelihood, abs=0.01)
+    filled = MultivariateNormal().posterior(results[0].params, SLEEP).values
+    # What is known of sleep is enough to fill the third kind in.
+    one_gap = np.isnan(SLEEP[:, 2:5]).sum(axis=1) == 1
+    np.testing.assert_allclose(filled[one_gap, 2] + filled[one_gap, 3], filled[one_gap, 4], atol=0.01)
+
+
+def test_a_constant_column_stays_where_it_is():
+    table = np.column_stack([EMPLOYEE, np.full(20, 3.0)])
+    result = emkit.fit(MultivariateNormal(), table)
+    assert result.converged
+    assert result.params.mean[3] == pytest.approx(3.0, abs=1e-9)
+    assert any("floor" in note for note in result.notes)
+    usual = emkit.fit(MultivariateNormal(), EMPLOYEE)
+    np.testing.assert_allclose(result.params.mean[:3], usual.params.mean, rtol=1e-4)
+
+
+def test_fewer_rows_than_columns_fit_under_the_floor_or_a_prior():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(8, 12))
+    table[[1, 3, 4], [2, 7, 7]] = np.nan
+    bare = emkit.fit(MultivariateNormal(), table, max_iter=200)
+    assert any("floor" in note for note in bare.notes)
+    assert np.isfinite(bare.params.covariance).all()
+    with_prior = emkit.fit(MultivariateNormal(prior="ridge"), table)
+    assert with_prior.converged
+    assert with_prior.notes == ()
+
+
+@pytest.mark.parametrize("n_samples", [1, 2])
+def test_a_row_or_two_will_do(n_samples):
+    result = emkit.fit(MultivariateNormal(), EMPLOYEE[10 : 10 + n_samples])
+    assert np.isfinite(result.params.covariance).all()
+    assert any("floor" in note for note in result.notes)
+
+
+def test_two_columns_never_seen_together_are_named():
+    table = np.random.default_rng(0).normal(size=(60, 3)) @ np.array([[1, 0.5, 0.5], [0, 1, 0.2], [0, 0, 1]])
+    table[:30, 1] = np.nan
+    table[30:, 2] = np.nan
+    result = emkit.fit(MultivariateNormal(), table)
+    assert any("No row sees columns 1 and 2 together" in note for note in result.notes)
+    assert result.params.coverage[1, 2] == 0
+    structured = emkit.fit(MultivariateNormal("diag"), table)
+    assert structured.notes == ()
+
+
+def test_a_table_is_simulated_with_the_gaps_and_weights_it_has():
+    model, weights = MultivariateNormal(), np.linspace(1, 2, 28)
+    result = emkit.fit(model, (CHOLESTEROL, weights))
+    rows, same = model.simulate(result.params, (CHOLESTEROL, weights), np.random.default_rng(0))
+    np.testing.assert_array_equal(np.isnan(rows), np.isnan(CHOLESTEROL))
+    np.testing.assert_array_equal(same, weights)
+    assert not np.array_equal(rows[:, 0], CHOLESTEROL[:, 0])
+
+
+def test_a_parametric_bootstrap_knows_of_the_gaps():
+    """A bootstrap of complete rows would give the smaller errors of complete data."""
+    result = emkit.fit(MultivariateNormal(), AIRQUALITY)
+    replicates = result.bootstrap(AIRQUALITY, n=200, kind="parametric", rng=0)
+    by_information = result.standard_errors(AIRQUALITY).mean
+    # Four standard errors of a standard deviation of 200 replicates.
+    np.testing.assert_allclose(replicates.standard_errors.mean, by_information, rtol=4 / np.sqrt(400))
+    complete = np.sqrt(np.diag(result.params.covariance) / 153)
+    assert by_information[0] > 1.04 * complete[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (np.array([[1.0, np.inf], [2, 3]]), "infinity"),
+        (np.array([["a", "b"], ["c", "d"]]), "strings"),
+        (np.array([1.0, 2.0]), "2D array"),
+        (np.empty((0, 2)), "0 sample"),
+        (np.array([[1.0, np.nan], [2.0, np.nan]]), r"Columns \[1\] have a single seen cell"),
+        (np.full((3, 2), np.nan), "No column has a single seen cell"),
+        ((EMPLOYEE, np.zeros(20)), "zero"),
+        ((EMPLOYEE, np.ones(3)), r"\(20,\)"),
+        ((EMPLOYEE, -np.ones(20)), "negative"),
+        ((EMPLOYEE, np.ones(20), 3), "tuple of length 3"),
+        (np.array([[1.0 + 2j, 3.0]]), "[Cc]omplex"),
+    ],
+)
+def test_data_that_cannot_be_used_are_refused_in_words(data, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        emkit.fit(MultivariateNormal(), data)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"covariance": "round"}, "covariance must be one of"),
+        ({"prior": "flat"}, "prior must be None"),
+        ({"floor": -1}, "floor"),
+        ({"mean": [np.nan]}, "mean"),
+        ({"prior": Ridge}, "prior must be None"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused_in_words(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MultivariateNormal(**settings)
+
+
+@pytest.mark.parametrize(
+    ("prior", "message"),
+    [
+        (lambda: Ridge(-1), r"Ridge\(df\) must be"),
+        (lambda: InverseWishart(np.nan), r"InverseWishart\(df\) must be"),
+        (lambda: InverseWishart(1, [[1.0, 0.0]]), "symmetric"),
+        (lambda: InverseWishart(1, [[1.0, 2.0], [2.0, 1.0]]), "negative eigenvalues"),
+        (lambda: InverseWishart(1, mean=[0.0]), "together"),
+        (lambda: InverseWishart(1, strength=2), "together"),
+        (lambda: Known([[1.0, 2.0], [2.0, 1.0]]), "positive definite"),
+    ],
+)
+def test_priors_that_are_none_are_refused_in_words(prior, message):
+    with pytest.raises((ValueError, InvalidParamsError), match=message):
+        prior()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MultivariateNormal(mean=[1.0, 2.0]),
+        MultivariateNormal(Known(np.eye(2))),
+        MultivariateNormal(BlockDiagonal([0, 1])),
+        MultivariateNormal(prior=InverseWishart(1, np.eye(2))),
+    ],
+    ids=["mean", "covariance", "groups", "prior"],
+)
+def test_settings_for_other_columns_are_refused(model):
+    with pytest.raises(ValueError, match=r"n_features=3|3 columns"):
+        emkit.fit(model, EMPLOYEE)
+
+
+def test_params_of_other_columns_are_refused():
+    params = emkit.fit(MultivariateNormal(), EMPLOYEE).params
+    with pytest.raises(ValueError, match="n_features=6, but the params have 3"):
+        MultivariateNormal().e_step(params, AIRQUALITY)
+    with pytest.raises(ValueError, match="covariance"):
+        emkit.fit(MultivariateNormal(), EMPLOYEE, NormalParams(params.mean, np.eye(2), params.scale, params.coverage))
+
+
+def test_prepared_data_are_as_good_as_raw_ones():
+    model = MultivariateNormal()
+    raw = emkit.fit(model, LOG_SLEEP)
+    prepared = emkit.fit(model, model.prepare(LOG_SLEEP))
+    assert prepared.log_likelihood == raw.log_likelihood
+    assert model.prepare(prepared := model.prepare(LOG_SLEEP)) is prepared
+
+
+def test_threads_and_leaves_give_the_same_bits():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(3000, 4)) @ rng.normal(size=(4, 4))
+    table[rng.random(table.shape) < 0.2] = np.nan
+    small = type("SmallLeaves", (MultivariateNormal,), {"leaf_rows": 256})()
+    serial = emkit.fit(small, table)
+    threads = emkit.fit(small, table, engine=2)
+    np.testing.assert_array_equal(serial.params.covariance, threads.params.covariance)
+    whole = emkit.fit(MultivariateNormal(), table)
+    np.testing.assert_allclose(whole.params.covariance, serial.params.covariance, rtol=1e-9)
