@@ -2,7 +2,7 @@
 
 >>> from emkit import datasets
 >>> datasets.names()
-('london_times_deaths', 'old_faithful', 'two_coins')
+('air_quality', 'london_times_deaths', 'mammal_sleep', 'old_faithful', 'two_coins')
 >>> datasets.old_faithful()
 Dataset('old_faithful', columns=('eruptions', 'waiting'), 272 rows)
 """
@@ -22,9 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CITATIONS = {
+    "air_quality": (
+        "Air quality in New York on the days of May to September 1973: ozone (parts per billion), solar radiation "
+        "(langleys), wind (miles per hour), temperature (Fahrenheit); some days lack the first two. J. M. Chambers, "
+        "W. S. Cleveland, B. Kleiner and P. A. Tukey, Graphical Methods for Data Analysis, Wadsworth (1983), appendix."
+    ),
     "london_times_deaths": (
         "Days on which The Times of London printed so many notices of deaths of women aged 80 and over, "
         "1910-1912. V. Hasselblad, Journal of the American Statistical Association 64 (1969) 1459-1471."
+    ),
+    "mammal_sleep": (
+        "Sleep of 62 species of mammals: body weight (kg), brain weight (g), non-dreaming, dreaming and total sleep "
+        "(hours a day), life span (years), gestation (days), and indices of predation, exposure and danger, with gaps. "
+        "T. Allison and D. V. Cicchetti, Science 194 (1976) 732-734."
     ),
     "old_faithful": (
         "Duration of an eruption of the Old Faithful geyser and waiting time to the next one, in minutes. "
@@ -92,6 +102,16 @@ def load(name: str) -> Dataset:
     text = resources.files(__name__).joinpath(f"{known}.csv").read_text(encoding="utf-8")
     columns, values = _parse_csv(text.splitlines())
     return Dataset(known, columns, values, _CITATIONS[known])
+
+
+def air_quality() -> Dataset:
+    """Return air quality in New York on 153 days of 1973; ozone and solar radiation have gaps."""
+    return load("air_quality")
+
+
+def mammal_sleep() -> Dataset:
+    """Return sleep, size and danger of 62 mammals, with gaps; total sleep is the sum of two other columns."""
+    return load("mammal_sleep")
 
 
 def old_faithful() -> Dataset:

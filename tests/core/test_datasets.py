@@ -29,8 +29,27 @@ def test_every_bundled_data_set_has_a_function_and_says_where_it_is_from(name):
     data = getattr(datasets, name)()
     assert data.name == name
     assert data.values.shape[1] == len(data.columns)
-    assert not np.isnan(data.values).any()
-    assert any(year in data.citation for year in ("1969", "1990", "2008"))
+    assert np.isnan(data.values).any() == (name in {"air_quality", "mammal_sleep"})
+    assert any(year in data.citation for year in ("1969", "1976", "1983", "1990", "2008"))
+
+
+def test_air_quality_has_the_published_summary():
+    # As R prints summary(airquality): number of gaps and means of the columns.
+    data = datasets.air_quality()
+    assert data.values.shape == (153, 6)
+    assert np.isnan(data.values).sum(axis=0).tolist() == [37, 7, 0, 0, 0, 0]
+    expected = [42.12931, 185.9315, 9.957516, 77.88235, 6.993464, 15.80392]
+    np.testing.assert_allclose(np.nanmean(data.values, axis=0), expected, rtol=1e-6)
+
+
+def test_sleep_of_mammals_has_the_published_gaps():
+    data = datasets.mammal_sleep()
+    assert data.values.shape == (62, 10)
+    assert np.isnan(data.values).sum(axis=0).tolist() == [0, 0, 14, 12, 4, 4, 4, 0, 0, 0]
+    kinds = data.values[:, 2] + data.values[:, 3]
+    known = ~np.isnan(kinds) & ~np.isnan(data.values[:, 4])
+    np.testing.assert_allclose(kinds[known], data.values[known, 4], atol=1e-12)
+    assert known.sum() == 48
 
 
 def test_old_faithful_has_the_published_summary():
@@ -67,7 +86,7 @@ def test_values_are_read_only():
 
 
 def test_an_unknown_bundled_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'iris'; there are london_times_deaths, old_faithful, two_coins"):
+    with pytest.raises(ValueError, match=r"'iris'; there are air_quality, london_times_deaths, mammal_sleep, old_faithful, two_coins"):
         datasets.load("iris")
 
 
