@@ -1,11 +1,10 @@
-"""Speed and memory of a Gaussian-mixture EM iteration, against scikit-learn, side by side in one run.
+"""Speed and memory against the packages people use, side by side in one run.
 
     python -m pip install ".[benchmark]" && python benchmarks/compare.py
 
-Both start from the same params and make the same number of plain EM iterations in one thread. The time of an iteration
-is the difference between a long and a short fit, so that setting up counts for neither; the two packages take turns,
-and the ratio of medians counts, because machines are noisy. Memory is the peak of what a fit allocates, as a share of
-the data's own size. The table goes to `benchmarks/results.md`.
+One thread each; the packages take turns, and the ratio of medians counts, because machines are noisy. Memory is the
+peak of what a fit allocates, as a share of the data's own size. The tables go to `benchmarks/results.md`. Name a
+section to run only that and leave the file alone.
 """
 
 from __future__ import annotations
@@ -18,180 +17,40 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import platform
-import statistics
-import time
-import tracemalloc
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 
-import attrs
+import incomplete
+import mixtures
 import numpy as np
 import sklearn
-from emkit_mixture import GaussianMixtureModel, GaussianMixtureParams
-from sklearn.mixture import GaussianMixture as PeerMixture
 
 import emkit
 
-SHORT, LONG = 2, 7
 RESULTS = Path(__file__).with_name("results.md")
-
-
-@attrs.frozen
-class Case:
-    """One shape of data and structure; ``wanted`` is the ratio below which a change has made things worse."""
-
-    covariance: str
-    n_samples: int
-    n_features: int
-    n_components: int
-    wanted: float | None = None
-
-    @property
-    def name(self) -> str:
-        """How the table calls it."""
-        return f"{self.covariance}, n={self.n_samples:_}, d={self.n_features}, k={self.n_components}".replace("_", " ")
-
-
-CASES = (
-    Case("full", 200_000, 16, 10, 3.0),
-    Case("full", 200_000, 4, 5, 2.5),
-    Case("full", 100_000, 50, 20, 2.0),
-    Case("tied", 200_000, 16, 10),
-    Case("diag", 200_000, 16, 10),
-    Case("spherical", 200_000, 16, 10),
-)
-
-
-@attrs.frozen(eq=False)
-class Problem:
-    """Data, and one start for both packages."""
-
-    case: Case
-    x: np.ndarray
-    model: GaussianMixtureModel
-    start: GaussianMixtureParams
-    precisions: np.ndarray
-
-    @classmethod
-    def of(cls, case: Case) -> Problem:
-        """Draw overlapping clusters, so that nothing converges within the iterations timed."""
-        rng = np.random.default_rng(0)
-        centres = rng.normal(0, 2, (case.n_components, case.n_features))
-        x = centres[rng.integers(case.n_components, size=case.n_samples)] + rng.normal(
-            size=(case.n_samples, case.n_features)
-        )
-        model = GaussianMixtureModel(case.n_components, case.covariance, start="random_from_data")
-        start = model.initialize(x, rng)
-        start = attrs.evolve(start, weights=np.full(case.n_components, 1 / case.n_components))
-        covariances = start.covariances
-        precisions = np.linalg.inv(covariances) if model.covariance.is_matrix else 1 / covariances
-        return cls(case, x, model, start, precisions)
-
-    def ours(self, n_iter: int) -> float:
-        """Fit with emkit and return the log-likelihood per row."""
-        # The E-step after the last M-step is what reports the log-likelihood of the last params.
-        result = emkit.fit(self.model, self.x, self.start, accelerate=None, tol=0, max_iter=n_iter + 1)
-        return result.log_likelihood / len(self.x)
-
-    def peers(self, n_iter: int) -> float:
-        """Fit with scikit-learn and return the log-likelihood per row."""
-        peer = PeerMixture(
-            self.case.n_components,
-            covariance_type=self.case.covariance,
-            tol=0,
-            max_iter=n_iter,
-            weights_init=self.start.weights,
-            means_init=self.start.means,
-            precisions_init=self.precisions,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            peer.fit(self.x)
-        return float(peer.score(self.x[:1000]))
-
-
-def seconds(function: Callable[[int], float]) -> float:
-    """Return the time of one iteration: a long fit less a short one."""
-    times = []
-    for n_iter in (SHORT, LONG):
-        began = time.perf_counter()
-        function(n_iter)
-        times.append(time.perf_counter() - began)
-    return (times[1] - times[0]) / (LONG - SHORT)
-
-
-def peak_share(function: Callable[[int], float], size: int) -> float:
-    """Return the peak of what one fit allocates, as a share of the data's size."""
-    tracemalloc.start()
-    function(SHORT)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak / size
-
-
-def compare(case: Case, repeats: int) -> tuple[str, bool]:
-    """Return a row of the table, and whether the ratio wanted was reached."""
-    problem = Problem.of(case)
-    ours, theirs = [], []
-    for _ in range(repeats):
-        ours.append(seconds(problem.ours))
-        theirs.append(seconds(problem.peers))
-    one, two = statistics.median(ours), statistics.median(theirs)
-    memory = [peak_share(function, problem.x.nbytes) for function in (problem.ours, problem.peers)]
-    ratio = two / one
-    wanted = f"{case.wanted:.1f}" if case.wanted else ""
-    times, shares = (f"{two * 1e3:.1f} | {one * 1e3:.1f}", f"{memory[1]:.0%} | {memory[0]:.1%}")
-    row = f"| {case.name} | {times} | **{ratio:.1f}** | {wanted} | {shares} |"
-    return row, case.wanted is None or ratio >= case.wanted
-
-
-class Nothing:
-    """A model whose own steps cost next to nothing: what is left is the driver."""
-
-    def e_step(self, params: float, data: float) -> tuple[float, float]:
-        return params, -((params - data) ** 2)
-
-    def m_step(self, params: float, statistics: float) -> float:
-        return params + 1e-7
-
-
-def overhead(accelerate: str | None) -> float:
-    """Return the driver's microseconds for each E-step."""
-    settings = {"accelerate": accelerate, "tol": emkit.StepTolerance(0.0), "max_iter": 5000}
-    times = []
-    for _ in range(5):
-        result = emkit.fit(Nothing(), 1.0, 0.0, **settings)
-        times.append(result.elapsed / result.n_e_steps * 1e6)
-    return statistics.median(times)
+SECTIONS = {"mixtures": mixtures.tables, "incomplete": incomplete.tables}
 
 
 def main() -> int:
-    """Print the table, write it, and return 1 if a ratio wanted was missed."""
+    """Print the tables, write them, and return 1 if a ratio wanted was missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("section", nargs="?", choices=sorted(SECTIONS))
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    arguments = parser.parse_args()
     lines = [
-        "# Against scikit-learn",
+        "# Against other packages",
         "",
         f"emkit {emkit.__version__}, scikit-learn {sklearn.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}, one thread. Made by `python benchmarks/compare.py`.",
         "",
-        "| Gaussian mixture | scikit-learn, ms an iteration | emkit | ratio | wanted | memory: scikit-learn | emkit |",
-        "|---|---|---|---|---|---|---|",
     ]
-    print("\n".join(lines))
     reached = True
-    for case in CASES:
-        row, good = compare(case, repeats)
-        reached &= good
-        lines.append(row)
-        print(row, flush=True)
-    lines += ["", "Memory is the peak of what a fit allocates, relative to the data's own size.", ""]
-    lines += ["| driver, a model that does nothing | microseconds an E-step |", "|---|---|"]
-    lines += [f"| {name or 'plain EM'} | {overhead(name):.0f} |" for name in (None, "squarem")]
-    RESULTS.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines[-4:]))
+    for name in [arguments.section] if arguments.section else SECTIONS:
+        for table in SECTIONS[name](arguments.repeats):
+            reached &= table.reached
+            lines += table.lines()
+    lines += ["Memory is the peak of what a fit allocates, relative to the data's own size."]
+    if not arguments.section:
+        RESULTS.write_text("\n".join(lines) + "\n")
     return 0 if reached else 1
 
 

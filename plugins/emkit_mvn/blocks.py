@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 #: A pattern with this many times more rows than columns is replaced by its mean and the root of its scatter.
 WORTH_COMPRESSING = 4
 #: Largest number of rows, and of entries of the small matrices, of a block: both stay in the cache.
-MOST_ROWS = 4096
-MOST_ENTRIES = 2**19
+MOST_ROWS = 2048
+MOST_ENTRIES = 2**16
 
 
 @attrs.frozen(eq=False)
@@ -83,12 +83,12 @@ def blocks_of(x: Array, weights: Array | None, patterns: Patterns, *, compress: 
 
     With ``compress=False`` the rows are those of the table, in the order of ``patterns``.
     """
-    rows, multipliers, n_rows = x[patterns.order], _multipliers(weights, patterns.order), patterns.n_rows
-    if weights is not None:
-        rows *= multipliers[:, None]
+    multipliers, n_rows = _multipliers(weights, patterns.order), patterns.n_rows
     totals = np.add.reduceat(multipliers**2, patterns.starts[:-1])
     if compress:
-        rows, multipliers, n_rows = _compressed(rows, multipliers, patterns)
+        rows, multipliers, n_rows = _compressed(x, multipliers, patterns)
+    else:
+        rows = x[patterns.order] * multipliers[:, None]
     starts = np.concatenate([[0], np.cumsum(n_rows)])
     for first, last in _cuts(patterns.observed, n_rows):
         inside = slice(starts[first], starts[last])
@@ -129,24 +129,27 @@ def _cuts(observed: Booleans, n_rows: Indices) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _compressed(rows: Array, multipliers: Array, patterns: Patterns) -> tuple[Array, Array, Indices]:
+def _compressed(x: Array, multipliers: Array, patterns: Patterns) -> tuple[Array, Array, Indices]:
     """Return rows, multipliers and number of rows per pattern after patterns with many rows are replaced."""
     n_seen = np.count_nonzero(patterns.observed, axis=1)
     worth = patterns.n_rows > WORTH_COMPRESSING * (n_seen + 1)
-    if not worth.any():
-        return rows, multipliers, patterns.n_rows
     n_rows = np.where(worth, n_seen + 1, patterns.n_rows)
     starts = np.concatenate([[0], np.cumsum(n_rows)])
-    short, short_multipliers = np.zeros((starts[-1], rows.shape[1])), np.zeros(starts[-1])
-    kept = np.repeat(~worth, n_rows)
-    also_kept = np.repeat(~worth, patterns.n_rows)
-    short[kept], short_multipliers[kept] = rows[also_kept], multipliers[also_kept]
+    kept, left = np.flatnonzero(np.repeat(~worth, n_rows)), np.repeat(~worth, patterns.n_rows)
+    short, short_multipliers = np.zeros((starts[-1], x.shape[1])), np.zeros(starts[-1])
+    short_multipliers[kept] = multipliers[left]
+    sources = patterns.order[left]
+    for start in range(0, len(kept), MOST_ROWS):
+        # In parts, for there are two copies of the table already.
+        part = slice(start, start + MOST_ROWS)
+        short[kept[part]] = x[sources[part]] * short_multipliers[kept[part], None]
     for k in np.flatnonzero(worth):
-        inside = slice(patterns.starts[k], patterns.starts[k + 1])
-        mean, root, size = _mean_and_root(rows[inside][:, patterns.observed[k]], multipliers[inside])
+        inside, observed = slice(patterns.starts[k], patterns.starts[k + 1]), patterns.observed[k]
+        own = multipliers[inside]
+        mean, root, size = _mean_and_root(x[patterns.order[inside]][:, observed] * own[:, None], own)
         short_multipliers[starts[k]] = size
-        short[starts[k], patterns.observed[k]] = size * mean
-        short[starts[k] + 1 : starts[k + 1], patterns.observed[k]] = root
+        short[starts[k], observed] = size * mean
+        short[starts[k] + 1 : starts[k + 1], observed] = root
     return short, short_multipliers, n_rows
 
 
