@@ -47,7 +47,7 @@ CLEAR = 1e3
 POINTS = 20
 RECENT = 6
 #: Of params with more entries than this only the recent points are kept, to save memory.
-MANY_ENTRIES = 100_000
+MANY_ENTRIES = 20_000
 #: Checks at the rounding floor of the objective after which params that still move mean a flat ridge.
 PATIENCE = 100
 
