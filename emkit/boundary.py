@@ -52,7 +52,7 @@ def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Arra
     going = np.flatnonzero((((np.abs(way) >= SHARE * room) & (room > 0)) | (below <= NEAR * scale)) & ~bound)
     if going.size == 0:
         return None
-    named = ", ".join(_name(entry, int(index), float(value[index])) for index in going[:NAMED])
+    named = ", ".join(named_value(entry, int(index), float(value[index])) for index in going[:NAMED])
     more = f" and {going.size - NAMED} more" if going.size > NAMED else ""
     verb = "is" if going.size == 1 else "are"
     is_slow = np.nan_to_num(ratio[place][going]).max() > SUBLINEAR
@@ -60,7 +60,8 @@ def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Arra
     return f"{named}{more} {verb} on the way to a bound of the space{pace}: the estimate is the bound itself."
 
 
-def _name(entry: Entry, index: int, value: float) -> str:
+def named_value(entry: Entry, index: int, value: float) -> str:
+    """Return an entry of a field with its value, as people write it."""
     place = np.unravel_index(index, entry.shape) if entry.shape else ()
     text = f"[{', '.join(str(int(i)) for i in place)}]" if place else ""
     return f"{tree.path_name(entry.path)}{text} = {value:.3g}"

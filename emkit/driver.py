@@ -125,6 +125,8 @@ def fit(
     Returns
     -------
     EMResult
+        Its ``status`` says why the fit ended and its ``notes`` what a reader of the estimates should know; no warning
+        is given for either.
 
     Raises
     ------
@@ -231,7 +233,8 @@ def _teller(callback: Callback | None, show: Reporter) -> Callback | None:
 def _heed_decrease(result: EMResult[Params], on_decrease: str) -> EMResult[Params]:
     if result.status is not Status.DECREASED:
         return result
+    message = f"{type(result.model).__name__}: {result.message}"
     if on_decrease == "raise":
-        raise LikelihoodDecreasedError(result.message, result)
-    warnings.warn(result.message, LikelihoodDecreasedWarning, stacklevel=3)
+        raise LikelihoodDecreasedError(message, result)
+    warnings.warn(message, LikelihoodDecreasedWarning, stacklevel=3)
     return result

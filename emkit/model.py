@@ -127,7 +127,12 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("leaf_rows", "leaf_rows: int | None", "rows are independent, and so many make a leaf"),
     Capability("prepare", "prepare(leaf) -> leaf", "once per leaf: validate, group, index; idempotent"),
     Capability("posterior", "posterior(params, data)", "the distribution of the latent variables"),
-    Capability("sample", "sample(params, n, rng) -> data", "simulation, parametric bootstrap"),
+    Capability("sample", "sample(params, n, rng) -> data", "simulation, parametric bootstrap of complete rows"),
+    Capability(
+        "simulate",
+        "simulate(params, data, rng) -> data",
+        "data like these drawn from the params: the same gaps, lengths, covariates; their parametric bootstrap",
+    ),
     Capability(
         "resample",
         "resample(data, rng) -> data",

@@ -229,7 +229,8 @@ class EMResult(Generic[Params]):
     ) -> information.Bootstrap[Params]:
         """Return the estimates from ``n`` replicates of the data, each fitted from these params.
 
-        See :func:`emkit.information.bootstrap`. ``settings`` go to :func:`emkit.fit`; ``rng`` and ``engine`` are the
+        ``kind`` is "nonparametric" (rows drawn again, the default) or "parametric" (data drawn from the params): see
+        :func:`emkit.information.bootstrap`. ``settings`` go to :func:`emkit.fit`; ``rng`` and ``engine`` are the
         bootstrap's own.
         """
         refit = functools.partial(type(self)._fit, **settings)

@@ -1,7 +1,7 @@
 """How params and statistics are walked: any nesting of attrs classes, dataclasses, tuples, dicts and arrays.
 
-A *leaf* is a float, an int or a numeric array. Everything else that is not a container (strings, booleans, ``None``,
-objects) is *static*: it stays as it is and never takes part in arithmetic.
+A *leaf* is a float, an int or a numeric array. Everything else that is not a container (strings and arrays of them,
+which are labels, booleans, ``None``, objects) is *static*: it stays as it is and never takes part in arithmetic.
 """
 
 from __future__ import annotations

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 import numpy as np
 
 from emkit.acceleration.anderson import Anderson
 from emkit.acceleration.base import Acceleration, Accelerator, Array
+
+
+def _accelerator(instance: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, Accelerator):
+        msg = f"accelerator must be an Accelerator, such as emkit.acceleration.Anderson(); it is {value!r}."
+        raise TypeError(msg)
 
 
 @attrs.frozen
@@ -27,7 +34,7 @@ class Automatic(Accelerator):
 
     rate: float = 0.5
     patience: int = 2
-    accelerator: Accelerator = attrs.field(factory=Anderson)
+    accelerator: Accelerator = attrs.field(factory=Anderson, validator=_accelerator)
 
     def begin(self, scale: Array, fields: Sequence[slice]) -> Acceleration:
         """Return the memory for one run."""

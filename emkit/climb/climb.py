@@ -18,22 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import tree
-from emkit.acceleration import Acceleration
 from emkit.boundary import notes_on_the_way
 from emkit.climb.chart import Chart
 from emkit.climb.evaluation import Evaluation
+from emkit.climb.finish import Finish
+from emkit.climb.horizon import note_at_infinity
+from emkit.climb.leaps import Leaps
 from emkit.convergence import is_fall
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
 from emkit.point import RECOVERABLE, REFUSALS, Ending, Point, Settings, Stop, describe_fall
-from emkit.polish import Ascent, View
-from emkit.result import Iterate, Status
+from emkit.polish import View
+from emkit.result import AT_REST, Iterate, Status
 from emkit.snapshot import Snapshot, restore, state_of
 from emkit.trail import Trail
 
 Array = NDArray[np.float64]
-#: Accepted steps before a polish: from a start far off or next to a saddle the first gains say little.
-STEPS_BEFORE_POLISH = 5
 
 
 class Climb:
@@ -54,13 +54,12 @@ class Climb:
         self._report = report
         self._keep = keep
         self._monitor = settings.tolerance.begin()
-        self._acceleration: Acceleration | None = None
-        self._stabilises = False
+        self._leaps = Leaps(settings.accelerator, self._evaluation)
+        self._finish = Finish(settings.polish)
         self._chart: Chart
         # The units are looked at when the number of accepted points has doubled.
         self._next_look = 2
-        self._has_polished = False
-        self._polish_note = ""
+        self._far_note = ""
         self._current: Point
         self._image: Any = None
         self._x: Array | None = None
@@ -68,7 +67,6 @@ class Climb:
         self._anchor: tuple[Point, Any] | None = None
         self._trail = Trail(settings.began)
         self.best: Point | None = None
-        self.n_rejected = 0
         self.status = Status.MAX_ITER
         self.message = ""
 
@@ -96,7 +94,7 @@ class Climb:
             message=self.message,
             history=self._trail.history(),
             n_e_steps=self._evaluation.n_e_steps,
-            n_rejected=self.n_rejected,
+            n_rejected=self._leaps.n_rejected,
             rate=self._monitor.rate,
             gap=self._monitor.gap,
             notes=tuple(self._notes()),
@@ -105,15 +103,18 @@ class Climb:
     def _notes(self) -> list[str]:
         if self.status not in (Status.CONVERGED, Status.MAX_ITER, Status.MAX_TIME, Status.STALLED):
             return []
-        notes = list(notes_on_the_way(self._chart.coordinates, self._monitor.points, self._monitor.images))
-        return [*notes, self._polish_note] if self._polish_note else notes
+        notes = notes_on_the_way(self._chart.coordinates, self._monitor.points, self._monitor.images)
+        return [*notes, *(note for note in (self._far_note, self._finish.note) if note)]
 
     def run(self, params: Any) -> None:
         """Climb from ``params`` until there is a reason to stop; afterwards the attributes tell the outcome."""
         try:
-            self._climb(params)
-        except Stop as stop:
-            self.status, self.message = stop.status, stop.message
+            try:
+                self._climb(params)
+            except Stop as stop:
+                self.status, self.message = stop.status, stop.message
+            if self.status in AT_REST and self.best is not None:
+                self._far_note = note_at_infinity(self._chart, self._monitor, self._evaluation, self.best)
         except KeyboardInterrupt:
             if self.best is None or not self._settings.return_on_interrupt:
                 raise
@@ -156,17 +157,17 @@ class Climb:
             self._next_look *= 2
             if self._chart.outgrown(point.params, self._image):
                 self._monitor.rescaled()
-                self._begin_acceleration()
+                self._leaps.begin(self._chart)
         x = self._chart.coordinates.flatten(point.params) if self._x is None else self._x
         image = self._chart.flatten_image(self._image)
         self._check_convergence(point, x, image)
         if self._polishes():
             return
-        proposal = self._propose(x, image)
-        candidate = None if proposal is None else self._try(proposal, point)
+        proposal = self._leaps.proposal(x, image, wants_plain=self._monitor.wants_plain)
+        candidate = None if proposal is None else self._leaps.end_of(proposal, point, like=self._image)
         if candidate is not None:
             self._anchor = (point, self._image)
-            self._accept(candidate, gain=None, x=None if self._stabilises else proposal)
+            self._accept(candidate, gain=None, x=None if self._leaps.stabilises else proposal)
             return
         following = self._plain_step(point, self._image)
         self._anchor = None
@@ -180,13 +181,8 @@ class Climb:
         self._evaluation.require_inside(image)
         self._chart = Chart(self._workload.model, point.params, image)
         self._evaluation.getters = self._chart.getters
-        self._begin_acceleration()
+        self._leaps.begin(self._chart)
         self._image = image
-
-    def _begin_acceleration(self) -> None:
-        if self._settings.accelerator is not None:
-            self._acceleration = self._settings.accelerator.begin(self._chart.coordinates.scale, self._chart.fields)
-            self._stabilises = self._acceleration.stabilises or not self._chart.is_affine
 
     def _accept(self, point: Point, gain: float | None, x: Array | None = None) -> None:
         """Make ``point``, as a vector ``x``, the current one; ``gain`` is what a plain step to it has gained."""
@@ -222,39 +218,6 @@ class Climb:
         if self._monitor.is_stalled:
             raise Stop(Status.STALLED)
 
-    def _propose(self, x: Array, image: Array) -> Array | None:
-        """Return a feasible proposal of the accelerator; None where the plain step is to be taken."""
-        if self._acceleration is None:
-            return None
-        if self._monitor.wants_plain:
-            self._acceleration.skipped(x, image)
-            return None
-        proposal = self._acceleration.propose(x, image)
-        if proposal is None:
-            return None
-        feasible = self._chart.feasible(proposal, image)
-        if feasible is None:
-            self._judge(accepted=False)
-        return feasible
-
-    def _try(self, proposal: Array, point: Point) -> Point | None:
-        """Return the point a proposal leads to if it passes the gate, else None."""
-        candidate = self._evaluation.attempt(lambda: self._follow(proposal))
-        passes = candidate is not None and candidate.objective >= point.objective - point.floor
-        self._judge(accepted=passes)
-        return candidate if passes else None
-
-    def _follow(self, proposal: Array) -> Point:
-        candidate = self._evaluation.point_at(self._chart.coordinates.unflatten(proposal, like=self._image))
-        if self._stabilises and np.isfinite(candidate.objective):
-            candidate = self._evaluation.point_at(self._evaluation.image_of(candidate))
-        return candidate
-
-    def _judge(self, *, accepted: bool) -> None:
-        if self._acceleration is not None:
-            self._acceleration.judged(accepted=accepted)
-        self.n_rejected += not accepted
-
     def _plain_step(self, before: Point, image: Any) -> Point:
         """Return the point at an EM image, or stop if the objective has fallen."""
         after = self._evaluation.point_at(image)
@@ -271,47 +234,30 @@ class Climb:
         """
         self._trail.pop()
         self.best = self._current = before
-        self._judge(accepted=False)
+        self._leaps.judge(accepted=False)
         self._accept(self._plain_step(before, image), gain=None)
 
     def _polishes(self) -> bool:
         """Go to the end of a polish, if it is time for one and it leads higher; return whether it did."""
-        polish, rows = self._settings.polish, self._trail.rows
-        if polish is None or self._has_polished or self._monitor.wants_plain or len(rows) <= STEPS_BEFORE_POLISH:
+        if not self._finish.is_due(self._trail.rows, wants_plain=self._monitor.wants_plain):
             return False
-        if rows[-1][1] - rows[-2][1] > polish.hand_over:
-            return False
-        self._has_polished = True
         before, image = self._current, self._image
-        view = View(self._workload, self._chart.coordinates, self._chart.guard, self._reach, like=image)
-        ascent = Ascent(polish, view, view.place(before, image))
+        view = View(self._workload, self._chart.coordinates, self._chart.guard, self._evaluation.reach, like=image)
         try:
-            ascent.run()
+            self._finish.run(view, view.place(before, image))
         except Stop:
             # The budget is spent, and will be at the next E-step too; what has been gained counts. A climb resumed
             # with a larger budget does not go on from there: it polishes as one that was never cut.
             self._keep = None
         finally:
-            self._polish_note, found = ascent.note, ascent.place
+            found = self._finish.place
             is_higher = found is not None and found.point.objective > before.objective
             if found is not None and is_higher:
                 self._anchor = (before, image)
                 self._accept(found.point, gain=None, x=found.x)
                 self._image = found.image
-                self._begin_acceleration()
+                self._leaps.begin(self._chart)
         return is_higher
-
-    def _reach(self, params: Any) -> tuple[Point, Any] | None:
-        """Return the point at params and its EM image, or None where the model refuses either."""
-        images = []
-
-        def follow() -> Point:
-            point = self._evaluation.point_at(params)
-            images.append(self._evaluation.image_of(point))
-            return point
-
-        point = self._evaluation.attempt(follow)
-        return None if point is None else (point, images[0])
 
     def snapshot(self) -> Snapshot:
         """Return the state at the current point."""
@@ -322,15 +268,15 @@ class Climb:
             anchor=self._anchor,
             gain=self._gain,
             monitor=state_of(self._monitor),
-            acceleration=None if self._acceleration is None else state_of(self._acceleration),
+            acceleration=None if self._leaps.memory is None else state_of(self._leaps.memory),
             basis=self._chart.basis,
             held=self._chart.guard.held(),
             next_look=self._next_look,
-            has_polished=self._has_polished,
-            polish_note=self._polish_note,
+            has_polished=self._finish.has_run,
+            polish_note=self._finish.note,
             trail=self._trail.excerpt(),
             n_e_steps=self._evaluation.n_e_steps,
-            n_rejected=self.n_rejected,
+            n_rejected=self._leaps.n_rejected,
         )
 
     def _restore(self, snapshot: Snapshot) -> None:
@@ -340,10 +286,10 @@ class Climb:
         self._x, self._image, self._gain, self._anchor = snapshot.x, snapshot.image, snapshot.gain, snapshot.anchor
         if snapshot.monitor is not None:
             restore(self._monitor, snapshot.monitor)
-        self._begin_acceleration()
-        if snapshot.acceleration is not None and self._acceleration is not None:
-            restore(self._acceleration, snapshot.acceleration)
+        self._leaps.begin(self._chart)
+        if snapshot.acceleration is not None and self._leaps.memory is not None:
+            restore(self._leaps.memory, snapshot.acceleration)
         self._next_look = snapshot.next_look
-        self._has_polished, self._polish_note = snapshot.has_polished, snapshot.polish_note
+        self._finish.has_run, self._finish.note = snapshot.has_polished, snapshot.polish_note
         self._trail = Trail.again(snapshot.trail)
-        self._evaluation.n_e_steps, self.n_rejected = snapshot.n_e_steps, snapshot.n_rejected
+        self._evaluation.n_e_steps, self._leaps.n_rejected = snapshot.n_e_steps, snapshot.n_rejected

@@ -104,6 +104,18 @@ class Evaluation:
             return None
         return point if point is not None and np.isfinite(point.objective) else None
 
+    def reach(self, params: Any) -> tuple[Point, Any] | None:
+        """Return the point at params and its EM image, or None where the model refuses either."""
+        images = []
+
+        def follow() -> Point:
+            point = self.point_at(params)
+            images.append(self.image_of(point))
+            return point
+
+        point = self.attempt(follow)
+        return None if point is None else (point, images[0])
+
     def recheck(self, before: Point) -> Point:
         """Return a point that was kept as this model and these data see it: one E-step.
 

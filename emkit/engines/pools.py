@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from numbers import Integral
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from emkit.engines.blas import one_blas_thread
+from emkit.engines.travel import REFUSALS, cannot_travel, parts, require_can_travel, require_was_sent
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -36,8 +37,8 @@ def _count_workers(executor: Executor) -> int:
 
 
 def _at_least_one(instance: object, attribute: object, value: int) -> None:
-    if value < 1:
-        msg = f"n_workers must be at least 1; it is {value}."
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        msg = f"n_workers must be at least 1, and whole; it is {value!r}."
         raise ValueError(msg)
 
 
@@ -107,14 +108,18 @@ class ExecutorEngine:
                 answer = future.result()
             except BrokenExecutor as error:
                 self._note_death(function, error)
+            except REFUSALS as error:
+                if isinstance(self.executor, ProcessPoolExecutor):
+                    require_was_sent(function, item, error)
+                raise
             else:
                 self._has_answered = True
                 return answer
         return function(item)
 
     def _note_death(self, function: Callable[..., Any], error: BrokenExecutor) -> None:
-        if not self._has_answered and any(type(part).__module__ == "__main__" for part in _parts(function)):
-            raise TypeError(_cannot_travel(function)) from error
+        if not self._has_answered and any(type(part).__module__ == "__main__" for part in parts(function)):
+            raise TypeError(cannot_travel(function)) from error
         if not self._has_told:
             self._has_told = True
             logger.warning(
@@ -124,29 +129,11 @@ class ExecutorEngine:
             )
 
     def _check_can_travel(self, function: Callable[..., Any]) -> None:
-        """Raise TypeError if the standard library's pickle, which its process pools use, cannot take the model."""
+        """Raise TypeError if the model cannot be sent to the processes of a pool; it is looked at once."""
         if self._is_checked or not isinstance(self.executor, ProcessPoolExecutor):
             return
-        try:
-            pickle.dumps(function)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            msg = f"{_cannot_travel(function)} pickle says: {error}"
-            raise TypeError(msg) from error
+        require_can_travel(function)
         self._is_checked = True
-
-
-def _parts(function: Callable[..., Any]) -> tuple[Any, ...]:
-    """Return what a partial function brings along: the model first."""
-    return getattr(function, "args", (getattr(function, "model", function),))
-
-
-def _cannot_travel(function: Callable[..., Any]) -> str:
-    return (
-        f"{type(_parts(function)[0]).__name__} or its params cannot be sent to another process, nor can what it is "
-        "fitted with: classes and functions defined in a notebook, in a script that runs, or inside a function cannot. "
-        "Define them in a module that can be imported, "
-        "or use threads: emkit.fit(..., engine=-1)."
-    )
 
 
 @attrs.frozen

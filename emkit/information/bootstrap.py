@@ -18,6 +18,7 @@ from emkit.information.labels import align_all, label_axes
 from emkit.information.resampling import check_can_resample, new_data
 from emkit.information.surface import Surface
 from emkit.information.variance import check_level
+from emkit.model import offers
 
 Params = TypeVar("Params")
 Array = NDArray[np.float64]
@@ -111,10 +112,19 @@ class _Replicate:
         if not result.converged:
             return str(result.message)
         simulated = getattr(result, "n_observations", None)
-        if self.kind == "parametric" and simulated is not None and simulated != self.n_observations:
-            name = type(self.model).__name__
-            return f"{name}.sample gave {simulated:g} observations, and {self.n_observations:g} were asked for."
+        if self.kind == "parametric" and not self._is_of_the_same_size(simulated):
+            method = "simulate" if offers(self.model, "simulate") else "sample"
+            return (
+                f"{type(self.model).__name__}.{method} gave {simulated:g} observations, and {self.n_observations:g} "
+                "were asked for."
+            )
         return flat(result.params)
+
+    def _is_of_the_same_size(self, n_observations: float | None) -> bool:
+        if n_observations is None or self.n_observations is None:
+            return True
+        # Weights may be summed in another order.
+        return abs(n_observations - self.n_observations) <= 1e-9 * abs(self.n_observations)
 
 
 def bootstrap(
@@ -139,8 +149,9 @@ def bootstrap(
     n : int
         Number of replicates.
     kind : {"nonparametric", "parametric"}
-        Draw rows with replacement, or by ``model.resample`` where there is one; or simulate ``model.sample(params,
-        n_observations, rng)``. Simulated data are complete: where entries of the data are missing, draw rows.
+        Draw rows with replacement, or by ``model.resample`` where there is one. Or draw data from the estimate: by
+        ``model.simulate(params, data, rng)`` where there is one, which keeps gaps, lengths and covariates of the data;
+        else by ``model.sample(params, n_observations, rng)``, whose data are complete and all alike.
     rng
         Replicate r has a stream of its own, whatever the engine and the number of replicates.
     engine : Engine, concurrent.futures.Executor or int, optional

@@ -78,13 +78,11 @@ def slope_change(slopes: Callable[[Array], Array | None], direction: Array, inde
     raise ValueError(msg)
 
 
-def value_error(surface: Surface) -> float:
-    """Return the rounding of a second difference of values, on the scale of a unit diagonal."""
-    return _rounding(surface) / _step(surface) ** 2
+def gradient_and_hessian(surface: Surface) -> tuple[Array, Array, float]:
+    """Return gradient and observed information from values of the objective alone, and the error of the latter.
 
-
-def gradient_and_hessian(surface: Surface) -> tuple[Array, Array]:
-    """Return gradient and observed information from values of the objective alone."""
+    The error is on the scale of a unit diagonal: rounding, and what the extrapolation has left of the truncation.
+    """
     lengths = step_lengths(surface)
     coarse = _hessian_at(surface, lengths)
     for _ in range(MAX_JOINT_SHORTENINGS):
@@ -96,10 +94,24 @@ def gradient_and_hessian(surface: Surface) -> tuple[Array, Array]:
     information: Array = -(4 * _hessian_at(surface, lengths / 2) - coarse) / 3
     # A curvature that is all rounding is none: its sign would call a flat direction a saddle.
     noise = NOISE * (1 + abs(surface.center)) / np.outer(lengths, lengths)
+    error = _rounding(surface) / _step(surface) ** 2 + _truncation(information, -coarse, noise)
     information[np.abs(information) <= noise] = 0.0
     half = (lengths / 2)[:, None] * surface.directions
     rises = [surface.objective(step) - surface.objective(-step) for step in half]
-    return np.array(rises, dtype=np.float64) / lengths, information
+    return np.array(rises, dtype=np.float64) / lengths, information, error
+
+
+def _truncation(information: Array, coarse: Array, noise: Array) -> float:
+    """Return the truncation error after one Richardson step, on the scale of a unit diagonal.
+
+    The step removes a term in the square of the length, and what is left is of its fourth power: about the square of
+    what was removed. Where an objective has a tail like an exponential's, as that of a regression whose signs a plane
+    parts, a step that costs anything leads far out of the quadratic part, and this is large.
+    """
+    size = np.maximum(np.abs(np.diag(information)), np.abs(np.diag(coarse)))
+    known = size > np.diag(noise)
+    scale = np.sqrt(np.where(known, size, np.inf))
+    return float((np.abs(information - coarse) / np.outer(scale, scale)).max(initial=0.0) ** 2)
 
 
 def _step(surface: Surface) -> float:

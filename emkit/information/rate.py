@@ -6,6 +6,8 @@ until successive ratios agree, is fooled by slow EM as every rule of differences
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import linalg as sparse
@@ -42,13 +44,21 @@ def em_jacobian(surface: Surface, units: Array) -> Array:
 
 def change_of_image(surface: Surface, displacement: Array, length: float) -> Array:
     """Return the derivative of the EM map along a displacement of the entries, in free coordinates."""
+    change = central_difference(surface.image, displacement, length)
+    if change is None:
+        msg = "No step from the params stays in their space: the EM map cannot be differentiated."
+        raise ValueError(msg)
+    return change
+
+
+def central_difference(function: Callable[[Array], Array | None], displacement: Array, length: float) -> Array | None:
+    """Return the derivative of a function of displacements, the step shortened until both sides are in the space."""
     for _ in range(MAX_SHORTENINGS):
-        above, below = surface.image(length * displacement), surface.image(-length * displacement)
+        above, below = function(length * displacement), function(-length * displacement)
         if above is not None and below is not None:
             return np.asarray((above - below) / (2 * length))
         length /= 4
-    msg = "No step from the params stays in their space: the EM map cannot be differentiated."
-    raise ValueError(msg)
+    return None
 
 
 def largest_rate(surface: Surface, units: Array) -> float:

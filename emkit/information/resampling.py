@@ -1,4 +1,4 @@
-"""New data of the same size: rows drawn again, or simulated from the estimate."""
+"""New data of the same size: rows drawn again, or drawn from the estimate."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from emkit.model import offers, require
 def check_can_resample(model: object, kind: str, n_observations: float | None) -> None:
     """Raise unless a model can give the new data that a kind of bootstrap needs."""
     if kind == "parametric":
+        if offers(model, "simulate"):
+            return
         require(model, "sample")
         if n_observations is None or n_observations != round(n_observations):
             msg = (
                 f"The parametric bootstrap simulates as many observations as there are, and the E-step reports "
-                f"{n_observations}: return emkit.EStep(statistics, log_likelihood, n_observations)."
+                f"{n_observations}: return emkit.EStep(statistics, log_likelihood, n_observations), or define "
+                "simulate(params, data, rng) -> data."
             )
             raise ValueError(msg)
     elif kind == "nonparametric":
@@ -37,6 +40,8 @@ def check_can_resample(model: object, kind: str, n_observations: float | None) -
 def new_data(model: Any, params: Any, data: Any, kind: str, *, n_observations: float | None, rng: Generator) -> Any:
     """Return data of one replicate."""
     if kind == "parametric":
+        if offers(model, "simulate"):
+            return model.simulate(params, data, rng)
         return model.sample(params, round(n_observations or 0), rng)
     if offers(model, "resample"):
         return model.resample(data, rng)

@@ -2,6 +2,6 @@
 
 from emkit.polish.ascent import Ascent
 from emkit.polish.settings import Polish, as_polish
-from emkit.polish.view import View
+from emkit.polish.view import Place, View
 
-__all__ = ["Ascent", "Polish", "View", "as_polish"]
+__all__ = ["Ascent", "Place", "Polish", "View", "as_polish"]

@@ -18,6 +18,12 @@ def _positive(instance: object, attribute: Any, value: Any) -> None:
         raise ValueError(msg)
 
 
+def _known(instance: object, attribute: Any, value: Literal["lbfgs", "newton"]) -> None:
+    if value not in METHODS:
+        msg = f"{attribute.name} of a Polish must be one of {sorted(METHODS)}; it is {value!r}."
+        raise ValueError(msg)
+
+
 @attrs.frozen
 class Polish:
     """Steps on the exact score in place of the slow last part of EM; ``polish=`` of :func:`emkit.fit`.
@@ -39,7 +45,7 @@ class Polish:
         How many steps L-BFGS remembers.
     """
 
-    method: Literal["lbfgs", "newton"] = attrs.field(default="lbfgs", validator=attrs.validators.in_(METHODS))
+    method: Literal["lbfgs", "newton"] = attrs.field(default="lbfgs", validator=_known)
     hand_over: float = attrs.field(default=1e-2, validator=_positive)
     max_e_steps: int = attrs.field(default=200, validator=_positive)
     memory: int = attrs.field(default=20, validator=_positive)

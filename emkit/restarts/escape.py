@@ -1,13 +1,8 @@
 """Ways off a saddle or a lower hill, once a climb has come to rest there.
 
 Candidates come from the model (``escape``: splits and merges, as of Ueda, Nakano, Ghahramani and Hinton 2000), or else
-are the two sides of a small push along the direction in which the EM map F grows most. At a maximum all eigenvalues of
-its Jacobian are below 1; at a saddle the largest exceeds 1, and EM runs away along its direction (Murray 1977 gives
-the classical case). Power iteration finds it from differences of F alone,
-
-    v <- (F(x + h v) - F(x)) / h, divided by its norm, which tends to that eigenvalue.
-
-Each candidate gets a short run; those that may end higher go on to the end, and the first that does is taken.
+are the two sides of a saddle (:mod:`emkit.restarts.saddle`). Each gets a short run; those that may end higher go on to
+the end, and the first that does is taken.
 """
 
 from __future__ import annotations
@@ -18,7 +13,6 @@ from typing import Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
 from emkit import tree
 from emkit.checkpoint import Journal, Keeper
@@ -31,25 +25,15 @@ from emkit.optima import SAME
 from emkit.point import REFUSALS, Ending, Settings, Stop
 from emkit.restarts.keeping import EscapePage, climbed
 from emkit.restarts.outcome import Outcome, joined, lifted, outcome_of
+from emkit.restarts.saddle import both_sides
 from emkit.restarts.watch import Watch
 from emkit.result import AT_REST, Status
 from emkit.space.assignment import check_params
-from emkit.space.coordinates import Coordinates, Guard
-
-Array = NDArray[np.float64]
 
 #: E-steps after which a candidate must look as if it would end higher.
 SHORT_RUN = 20
-#: E-steps of the power iteration.
-POWER_STEPS = 20
-#: Lengths of the difference steps of the power iteration and of the push, relative to the scale of each field.
-PROBE, PUSH = 1e-3, 0.1
-#: Below this the largest eigenvalue belongs to a maximum beyond doubt.
-NEARLY_ONE = 0.99
 #: Candidates of one search; a generator without end must not run for ever.
 MAX_CANDIDATES = 1000
-#: How often a push is halved to stay in the space.
-MAX_HALVINGS = 30
 #: What an exception says of a candidate: that the model does not take it.
 REFUSED = (*REFUSALS, DegenerateError, np.linalg.LinAlgError)
 
@@ -162,7 +146,7 @@ class _Search:
         if offers(self._model, "escape"):
             return self._of_the_model(params)
         try:
-            return self._pushed(params)
+            return both_sides(self._model, params, self._em_step)
         except REFUSED:
             return ()
 
@@ -248,58 +232,5 @@ class _Search:
         self.n_e_steps += 1
         return self._workload.e_step(params).statistics
 
-    def _pushed(self, params: Any) -> list[Any]:
-        """Return params on both sides along the direction in which EM grows most; none at a maximum."""
-        image = self._em_step(params)
-        coordinates = Coordinates.of(self._model, params, image)
-        x, base = coordinates.flatten(params), coordinates.flatten(image)
-        feasible = _Feasible(coordinates, x)
-        direction, growth = _random_direction(coordinates, x), 0.0
-        for _ in range(POWER_STEPS):
-            probe, length = feasible.shortened(PROBE * direction)
-            moved = coordinates.flatten(self._em_step(coordinates.unflatten(probe, like=params)))
-            change = (moved - base) / (PROBE * length)
-            growth = coordinates.norm(change)
-            if not (np.isfinite(growth) and growth > 0):
-                return []
-            direction = change / growth
-        if growth < NEARLY_ONE:
-            return []
-        sides = (feasible.shortened(sign * PUSH * direction)[0] for sign in (1, -1))
-        return [coordinates.unflatten(side, like=params) for side in sides]
-
     def _em_step(self, params: Any) -> Any:
         return tree.lock(self._model.m_step(params, self._e_step(params)))
-
-
-class _Feasible:
-    """Shortens steps from a point until they stay in the space."""
-
-    def __init__(self, coordinates: Coordinates[Any], x: Array) -> None:
-        self._x = x
-        self._guard = Guard(coordinates)
-        self._guard.observe(x)
-
-    def shortened(self, step: Array) -> tuple[Array, float]:
-        """Return the point at the end of a step, and the fraction of the step that was taken."""
-        fraction = 1.0
-        for _ in range(MAX_HALVINGS):
-            if self._guard.allows(self._x + fraction * step, self._x):
-                break
-            fraction /= 2
-        return self._x + fraction * step, fraction
-
-
-def _random_direction(coordinates: Coordinates[Any], x: Array) -> Array:
-    """Return a direction of norm 1 that has a part in every free direction of the space, the same in every run."""
-    rng = np.random.default_rng(0)
-    direction = np.zeros_like(x)
-    for entry in coordinates.entries:
-        value = x[entry.place].reshape(entry.shape)
-        directions = entry.space.tangent(value)
-        touches_bound = np.abs(directions) @ entry.space.on_bound(value).ravel() > 0
-        part = (rng.normal(size=len(directions)) * ~touches_bound) @ directions
-        length = np.linalg.norm(part / entry.scale)
-        direction[entry.place] = part / length if length else 0.0
-    norm = coordinates.norm(direction)
-    return direction / norm if norm else direction

@@ -13,10 +13,13 @@ from emkit.result import EMResult, Status
 from emkit.space import spaces_of
 from emkit.space.assignment import Spaces, boundary_notes, infer_spaces, n_free, outside
 
+#: How many reasons for which starts failed an error tells.
+MAX_REASONS = 5
+
 
 def result_of(model: Any, outcomes: list[Outcome], workload: Workload, elapsed: float) -> EMResult[Any]:
     """Return the best outcome as a result, with what is to be said about all of them."""
-    ending = _require_ending(outcomes)
+    ending = _require_ending(model, outcomes)
     spaces = _final_spaces(model, ending.params, workload, ending.status)
     return EMResult(
         model=model,
@@ -39,13 +42,29 @@ def result_of(model: Any, outcomes: list[Outcome], workload: Workload, elapsed: 
     )
 
 
-def _require_ending(outcomes: list[Outcome]) -> Ending:
+def _require_ending(model: Any, outcomes: list[Outcome]) -> Ending:
     best = best_of(outcomes)
     if best.ending is None:
-        reports = "; ".join(f"start {o.start.index}: {o.start.message}" for o in outcomes[:5])
-        msg = f"All {len(outcomes)} starts failed. {reports}"
+        msg = f"All {len(outcomes)} starts of {type(model).__name__} failed. {_reasons(outcomes)}"
         raise FitFailedError(msg) from best.error
     return best.ending
+
+
+def _reasons(outcomes: list[Outcome]) -> str:
+    """Return why starts failed, each reason once, with how many it struck; the most frequent first."""
+    starts: dict[str, list[int]] = {}
+    for outcome in outcomes:
+        starts.setdefault(outcome.start.message, []).append(outcome.start.index)
+    reasons = sorted(starts.items(), key=lambda pair: -len(pair[1]))
+    shown = [
+        message if len(starts) == 1 else f"{_which(indices)}: {message}" for message, indices in reasons[:MAX_REASONS]
+    ]
+    rest = len(reasons) - MAX_REASONS
+    return "; ".join([*shown, f"and {rest} more reasons"] if rest > 0 else shown)
+
+
+def _which(indices: list[int]) -> str:
+    return f"start {indices[0]}" if len(indices) == 1 else f"{len(indices)} starts (first {indices[0]})"
 
 
 def _notes(model: Any, spaces: Spaces, ending: Ending) -> tuple[str, ...]:

@@ -134,13 +134,28 @@ def check_params(model: object, params: object) -> None:
 
 
 def _check_kinds(node: object, path: tree.Path) -> None:
-    """Raise InvalidParamsError for arrays of numbers that EM would pass over, or cut the imaginary part off."""
+    """Raise an error for arrays of numbers that EM would pass over, or cut the imaginary part off."""
     if isinstance(node, complex) or (isinstance(node, np.ndarray) and node.dtype.kind in "cO"):
         kind = node.dtype.name if isinstance(node, np.ndarray) else "complex"
         msg = f"{tree.path_name(path)} must hold real numbers, but its type is {kind}. Convert it to float64."
         raise InvalidParamsError(msg)
+    if isinstance(node, np.ndarray) and node.dtype.kind in "US" and _are_decimals(node):
+        msg = (
+            f"{tree.path_name(path)} holds strings that look like numbers, such as {node.ravel()[0]!s}. EM leaves "
+            "strings alone, as labels: convert them by array.astype(float)."
+        )
+        raise TypeError(msg)
     for name, child in tree.children(node):
         _check_kinds(child, (*path, name))
+
+
+def _are_decimals(texts: NDArray[Any]) -> bool:
+    """Return whether all of some strings are numbers, and not all whole ones, which may be labels such as years."""
+    try:
+        values = texts.astype(np.float64)
+    except ValueError:
+        return False
+    return bool(np.isfinite(values).any()) and not all(text.strip().isdigit() for text in texts.ravel().tolist())
 
 
 def outside(model: object, params: object) -> str:

@@ -21,20 +21,11 @@ from emkit.space import Coordinates
 from emkit.space.assignment import outside
 from emkit.space.coordinates import Entry
 from emkit.trail import Trail
-from emkit.variants.averages import Averages
 from emkit.variants.draws import Draws
+from emkit.variants.rest import Rest
 from emkit.variants.schemes import Scheme
 
 Array = NDArray[np.float64]
-
-#: Consecutive checks that must agree, one at the end of each batch of iterations.
-CHECKS = 3
-#: Monte-Carlo error, in units of what is allowed in the end, at which weights begin to decrease.
-REST = 2.0
-#: Full steps, in relaxation times, that decreasing ones must add up to: what is left of where they began is exp(-3).
-FORGETTING = 3.0
-#: An error this small, relative to each field's scale, needs no comparison with anything.
-NEGLIGIBLE = 1e-7
 
 
 @attrs.frozen(eq=False)
@@ -46,23 +37,6 @@ class Settings:
     max_iter: int
     max_time: float | None
     callback: Callable[[Iterate[Any]], None] | None
-
-
-@attrs.define
-class _RunningMean:
-    """The mean of the params since their steps decrease."""
-
-    mean: Array
-    weight: float = 0.0
-    time: float = 0.0
-    n_points: int = 0
-
-    def add(self, x: Array, weight: float, step: float) -> None:
-        """Take note of a point, a mean over ``weight`` draws that entered with weight ``step``."""
-        self.weight += weight
-        self.time += step
-        self.n_points += 1
-        self.mean = self.mean + weight / self.weight * (x - self.mean)
 
 
 class Chain:
@@ -77,9 +51,7 @@ class Chain:
         self._x = self._coordinates.flatten(self._params)
         self._statistics: Any = None
         self._n_observations: float | None = None
-        self._averages = Averages()
-        self._late: _RunningMean | None = None
-        self._passed = 0
+        self._rest = Rest(settings.scheme, settings.tol, self._coordinates.scale)
         self._has_exact = callable(getattr(self._model, "e_step", None))
         self._trail = Trail(self.began)
         self._status, self._message = Status.MAX_ITER, ""
@@ -98,7 +70,7 @@ class Chain:
 
     def _iterate(self, k: int) -> None:
         scheme = self._settings.scheme
-        n_draws, weight = scheme.draws_in(k), scheme.weight(0 if self._late is None else self._late.n_points + 1)
+        n_draws, weight = scheme.draws_in(k), scheme.weight(0 if self._rest.late is None else self._rest.n_late + 1)
         _check_plan(scheme, n_draws, weight)
         self._require_budget(n_draws)
         try:
@@ -119,20 +91,16 @@ class Chain:
         self._params, self._x = following, x
         if k <= scheme.burn_in:
             return
-        if self._late is not None:
-            self._late.add(x, n_draws, weight)
-            self._check_decreasing(self._late)
-        elif self._averages.add(x, step, n_draws) and self._averages.is_telling:
-            self._check_wandering()
+        self._rest.add(x, step, n_draws, weight)
 
     def _require_budget(self, n_draws: int) -> None:
         """Leave, before the passes of an iteration, where they would be too many."""
         settings = self._settings
         if self._draws.n_passes + n_draws + self._has_exact > settings.max_iter:
-            raise Stop(Status.MAX_ITER, self._describe_error())
+            raise Stop(Status.MAX_ITER, self._rest.describe())
         is_late = settings.max_time is not None and time.monotonic() - self.began > settings.max_time
         if is_late and self._draws.n_passes:
-            raise Stop(Status.MAX_TIME, self._describe_error())
+            raise Stop(Status.MAX_TIME, self._rest.describe())
 
     def _tell(self, log_likelihood: float) -> None:
         """Record the current params, and report them."""
@@ -152,52 +120,6 @@ class Chain:
             self._settings.callback(iterate)
         except StopIteration as stop:
             raise Stop(Status.STOPPED_BY_CALLBACK, str(stop)) from None
-
-    def _check_wandering(self) -> None:
-        """Judge a path of full steps at the end of a batch: whether it is at rest, and its mean known well enough."""
-        allowed, negligible = self._allowed(), NEGLIGIBLE * self._coordinates.scale
-        if self._settings.scheme.decreases:
-            # Nothing that comes later shows whether the params are at rest, so it must be clear by now.
-            allowed = REST * allowed
-        is_held = not self._averages.looks_free(negligible).any()
-        # The difference of two halves scatters twice as much as the mean of both.
-        is_still = (self._averages.drift() <= 4 * allowed).all()
-        passes = is_held and is_still and (self._error() <= allowed).all()
-        self._passed = self._passed + 1 if passes else 0
-        if self._passed < CHECKS:
-            return
-        if not self._settings.scheme.decreases:
-            self._declare_convergence()
-        self._late = _RunningMean(np.zeros_like(self._x))
-
-    def _check_decreasing(self, late: _RunningMean) -> None:
-        """Judge a path of decreasing steps, which stands almost still: its error follows from the steps before."""
-        has_forgotten = late.time >= FORGETTING * self._averages.relaxation()
-        is_long = late.n_points >= self._settings.scheme.burn_in and has_forgotten
-        if is_long and (self._error() <= self._allowed()).all():
-            self._declare_convergence()
-
-    def _declare_convergence(self) -> None:
-        detail = f"The Monte-Carlo error is at most {self._settings.tol:g} of a standard error in every entry."
-        raise Stop(Status.CONVERGED, detail)
-
-    def _error(self) -> Array:
-        """Return the Monte-Carlo standard error of the estimate.
-
-        The mean of a path of decreasing steps is known as well as that of so many full ones (Polyak and Juditsky 1992,
-        SIAM Journal on Control and Optimization 30:838), which batches of it could not tell for long.
-        """
-        error = self._averages.standard_error()
-        return error if self._late is None else error * np.sqrt(self._averages.weight / self._late.weight)
-
-    def _allowed(self) -> Array:
-        """Return the Monte-Carlo standard errors that count as small."""
-        allowed: Array = self._settings.tol * self._least_error()
-        return allowed
-
-    def _least_error(self) -> Array:
-        least: Array = np.maximum(self._averages.least_standard_error(), NEGLIGIBLE * self._coordinates.scale)
-        return least
 
     def ending(self) -> Ending:
         """Return the estimate, and why the path ended."""
@@ -224,8 +146,7 @@ class Chain:
         )
 
     def _estimate(self) -> Any:
-        is_late = self._late is not None and self._late.n_points > 0
-        mean = self._late.mean if self._late is not None and is_late else self._averages.mean()
+        mean = self._rest.mean()
         if mean is None:
             return self._params
         x = self._x.copy()
@@ -255,20 +176,10 @@ class Chain:
         prior = float(self._model.log_prior(params)) if offers(self._model, "log_prior") else 0.0
         return Point(params, None, log_likelihood, log_likelihood + prior, self._n_observations)
 
-    def _describe_error(self) -> str:
-        if not self._averages.is_telling:
-            return "That is too few iterations to tell the Monte-Carlo error."
-        if self._late is None and self._averages.looks_free(NEGLIGIBLE * self._coordinates.scale).any():
-            return "The params have not come to rest yet, or come to rest too slowly to tell."
-        if self._late is not None and self._late.time < FORGETTING * self._averages.relaxation():
-            return "The decreasing weights do not yet add up to enough to forget where they began to decrease."
-        worst = float((self._error() / self._least_error()).max(initial=0.0))
-        return f"The Monte-Carlo error is up to {worst:.2g} of a standard error; tol={self._settings.tol:g} was asked."
-
     def _notes(self) -> tuple[str, ...]:
-        if not self._averages.is_telling:
+        if not self._rest.averages.is_telling:
             return ()
-        errors = self._error()
+        errors = self._rest.error()
         parts = [f"{entry.name} {errors[entry.place].max(initial=0.0):.2g}" for entry in self._coordinates.entries]
         return (f"Monte-Carlo standard error, the largest of each field: {', '.join(parts)}.", *self._absorbed())
 

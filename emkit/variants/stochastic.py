@@ -88,7 +88,10 @@ def fit_stochastic(
     _check_settings(tol, max_iter, max_time)
     scheme = SAEM() if scheme is None else scheme
     if not isinstance(scheme, Scheme):
-        msg = f"scheme must be a Scheme, such as emkit.SAEM(), or None; it is {scheme!r}."
+        msg = (
+            "scheme must be None or a Scheme: emkit.SAEM(), emkit.StochasticEM() or emkit.MonteCarloEM(); it is "
+            f"{scheme!r}."
+        )
         raise TypeError(msg)
     starting, drawing = streams(rng, 2)
     start = require(model, "initialize")(data, starting) if params is None else params

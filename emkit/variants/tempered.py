@@ -10,7 +10,16 @@ from emkit.model import CAPABILITIES, EStep, as_e_step, offers
 
 #: What a model says about its own likelihood, which at another temperature is not the objective.
 WITHHELD = frozenset(
-    {"log_likelihood", "score_contributions", "posterior", "sample", "sample_e_step", "escape", "temperature"}
+    {
+        "log_likelihood",
+        "score_contributions",
+        "posterior",
+        "sample",
+        "simulate",
+        "sample_e_step",
+        "escape",
+        "temperature",
+    }
 )
 OPTIONAL = frozenset(capability.name for capability in CAPABILITIES)
 

@@ -1,10 +1,12 @@
-"""An estimate that creeps towards a bound is named, however the fit ended."""
+"""Estimates that creep towards a bound, or run away to infinity, are named, however the fit ended."""
 
 from __future__ import annotations
 
 import attrs
 import numpy as np
 import pytest
+from problems import FURTHER_PROBLEMS, PROBLEMS
+from scipy.special import log_ndtr
 from toys import Parabola
 
 import emkit
@@ -79,3 +81,86 @@ def test_an_approach_to_a_value_near_a_bound_is_not_named():
 
 def test_a_fit_of_one_e_step_has_nothing_to_tell():
     assert emkit.fit(Shrinking(0.5), None, np.array([1.0]), max_iter=1).notes == ()
+
+
+@attrs.frozen(eq=False)
+class Slopes:
+    slopes: np.ndarray = space.real()
+
+
+class Probit(emkit.LatentModel):
+    """Signs of latent normal variables, regressed on given ones (Albert and Chib 1993, JASA 88:669)."""
+
+    def e_step(self, params, data):
+        x, signs = data
+        mean = x @ params.slopes
+        log_density = log_ndtr(signs * mean)
+        latent = mean + signs * np.exp(-(mean**2) / 2 - log_density) / np.sqrt(2 * np.pi)
+        return emkit.EStep((x.T @ x, x.T @ latent), float(log_density.sum()), float(len(x)))
+
+    def m_step(self, params, statistics):
+        return Slopes(np.linalg.solve(*statistics))
+
+
+class ProbitWithPrior(Probit):
+    def log_prior(self, params):
+        return -float(params.slopes @ params.slopes) / 2
+
+    def m_step(self, params, statistics):
+        products, sums = statistics
+        return Slopes(np.linalg.solve(products + np.eye(len(sums)), sums))
+
+
+def signs_of(seed, overlap=False):
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([np.ones(50), rng.standard_normal((50, 2))])
+    signs = np.where(x[:, 1] > 0, 1.0, -1.0)
+    if overlap:
+        # One of the inner ones on the wrong side: no plane parts the signs, and the maximum is far out but finite.
+        signs[np.argsort(np.abs(x[:, 1]))[12]] *= -1
+    return x, signs
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("accelerate", ["auto", "squarem"])
+def test_a_maximum_at_infinity_is_told(seed, accelerate):
+    result = emkit.fit(Probit(), signs_of(seed), Slopes(np.zeros(3)), accelerate=accelerate, tol=1e-3)
+    assert result.converged
+    (note,) = result.notes
+    assert "slopes[1] = " in note
+    assert "the maximum lies at infinity, or very far off" in note
+
+
+def test_the_look_at_infinity_costs_one_e_step_within_the_budget():
+    cut = emkit.fit(Probit(), signs_of(0), Slopes(np.zeros(3)), tol=1e-3)
+    spent = int(cut.history.n_e_steps[-1])
+    assert cut.n_e_steps == spent + 1
+    exact = emkit.fit(Probit(), signs_of(0), Slopes(np.zeros(3)), tol=1e-3, max_iter=spent)
+    assert exact.converged
+    assert exact.n_e_steps == spent
+    assert exact.notes == ()
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+@pytest.mark.parametrize(("model", "overlap"), [(Probit(), True), (ProbitWithPrior(), False)], ids=["overlap", "prior"])
+def test_a_maximum_that_is_far_but_finite_is_not_told(model, overlap, tol):
+    for seed in range(4):
+        result = emkit.fit(model, signs_of(seed, overlap), Slopes(np.zeros(3)), tol=tol)
+        assert result.converged
+        assert result.notes == ()
+
+
+def test_a_slow_way_to_a_finite_maximum_is_looked_at_and_not_told():
+    model = Parabola(rates=1 - np.geomspace(2e-5, 0.5, 8), target=np.arange(1.0, 9.0))
+    result = emkit.fit(model, None, np.full(8, 0.1), tol=1e-2)
+    assert result.converged
+    assert result.rate > 1 - 1e-4
+    assert result.n_e_steps > result.history.n_e_steps[-1]
+    assert result.notes == ()
+
+
+@pytest.mark.parametrize("problem", [*PROBLEMS, *FURTHER_PROBLEMS], ids=lambda problem: problem.name)
+def test_no_maximum_of_a_classical_problem_is_sought_at_infinity(problem):
+    for tol in (1e-2, 1e-6):
+        result = emkit.fit(problem.model, problem.data, problem.start, tol=tol)
+        assert not any("infinity" in note for note in result.notes)

@@ -201,6 +201,37 @@ def test_an_unknown_choice_is_answered_with_the_known_ones(name):
         emkit.fit(Parabola(), None, START, **{name: "shrug"})
 
 
+@pytest.mark.parametrize(
+    ("settings", "accepted"),
+    [
+        ({"accelerate": "fast"}, ["None", "'anderson'", "'auto'", "'quasi_newton'", "'squarem'"]),
+        ({"accelerate": ["squarem"]}, ["'squarem'", "it is ['squarem']"]),
+        ({"accelerate": emkit.Squarem}, ["It is a class: write Squarem()"]),
+        ({"polish": "bfgs"}, ["None", "emkit.Polish", "'lbfgs'", "'newton'"]),
+        ({"tol": "tight"}, ["nats", "emkit.GainTolerance(", "emkit.StepTolerance(", "emkit.Standstill("]),
+        ({"tol": True}, ["nats", "it is True"]),
+        ({"on_decrease": "stop"}, ["'raise'", "'warn'", "'ignore'"]),
+        ({"on_interrupt": "stop"}, ["'return'", "'raise'"]),
+        ({"short_runs": "yes"}, ["emkit.ShortRuns(n_e_steps, keep)", "None"]),
+        ({"engine": "threads"}, ["None", "a number of threads", "concurrent.futures.Executor", "map(function, items)"]),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_told_what_is_accepted(settings, accepted):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        emkit.fit(Parabola(), None, START, **settings)
+    assert [text for text in accepted if text not in str(caught.value)] == []
+
+
+def test_wrong_names_inside_settings_are_told_what_is_accepted():
+    with pytest.raises(ValueError, match=r"method of a Polish must be one of \['lbfgs', 'newton'\]; it is 'bfgs'"):
+        emkit.Polish("bfgs")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"an Accelerator, such as emkit.acceleration.Anderson\(\); it is 'squarem'"):
+        emkit.acceleration.Automatic(accelerator="squarem")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="n_workers must be at least 1, and whole; it is 'all'"):
+        emkit.ThreadEngine("all")  # type: ignore[arg-type]
+
+
 def test_unknown_tolerances_and_accelerators_are_refused():
     with pytest.raises(ValueError, match="tol must be"):
         emkit.fit(Parabola(), None, START, tol=-1)
@@ -255,7 +286,7 @@ def test_the_log_likelihood_itself_may_fall_while_the_objective_climbs():
 
 @pytest.mark.parametrize("accelerate", [None, "squarem"])
 def test_a_prior_in_the_m_step_that_log_prior_does_not_tell_trips_the_check(accelerate):
-    with pytest.raises(LikelihoodDecreasedError, match="a prior or a weight is missing"):
+    with pytest.raises(LikelihoodDecreasedError, match=r"^PoissonRate: .* a prior or a weight is missing"):
         emkit.fit(PoissonRate(tells=False), COUNTS, np.array(2.0), accelerate=accelerate)
 
 

@@ -204,6 +204,56 @@ def test_ecm_never_falls_and_keeps_the_laws():
     emkit.testing.check_model(ContaminatedLine(), data, start)
 
 
+class ScoredLine(ContaminatedLine):
+    def complete_score(self, params, statistics):
+        counts, products = statistics
+        contrast = np.append(-params.coefficients, 1.0)
+        squares = np.einsum("i,kij,j->k", contrast, products, contrast)
+        slopes = np.einsum("k,kij,j->i", params.deviations**-2, products, contrast)[:-1]
+        spread = squares / params.deviations**3 - counts / params.deviations
+        return LineParams(slopes, spread, counts[1] / params.bad - counts[0] / (1 - params.bad))
+
+
+class HalfwayLine(ScoredLine):
+    """Goes half the way: a generalised EM whose Jacobian is as symmetric as that of EM."""
+
+    def m_step(self, params, statistics):
+        there = super().m_step(params, statistics)
+        return LineParams(
+            (params.coefficients + there.coefficients) / 2,
+            (params.deviations + there.deviations) / 2,
+            (params.bad + there.bad) / 2,
+        )
+
+
+@pytest.mark.parametrize("tol", [1e-6, 1e-10])
+@pytest.mark.parametrize("model", [ScoredLine(), HalfwayLine()], ids=["ECM", "GEM"])
+def test_supplemented_em_is_refused_where_the_score_contradicts_it(model, tol):
+    data = line_data()
+    result = emkit.fit(model, data, LineParams([0.0, 0.0], [1.0, 5.0], 0.3), tol=tol)
+    with pytest.raises(ValueError, match=r"contradicts the score of \w+Line here, .* m_step maximises in full"):
+        result.standard_errors(data, "sem")
+    # The way out that the error names is right.
+    by_score, by_likelihood = (result.standard_errors(data, method) for method in ("score", "likelihood"))
+    np.testing.assert_allclose(by_score.coefficients, by_likelihood.coefficients, rtol=1e-5)
+    np.testing.assert_allclose(by_score.deviations, by_likelihood.deviations, rtol=1e-5)
+
+
+def test_supplemented_em_is_not_refused_where_a_newton_step_has_the_jacobian_of_em():
+    class ScoredT(StudentT):
+        def complete_score(self, params, statistics):
+            w, wy, wyy, log_w, n = statistics
+            half = params.freedom / 2
+            squares = wyy - 2 * params.location * wy + params.location**2 * w
+            freedom = (n * (np.log(half) + 1 - digamma(half)) + log_w - w) / 2
+            location = (wy - params.location * w) / params.scale**2
+            return TParams(location, squares / params.scale**3 - n / params.scale, freedom)
+
+    result = emkit.fit(ScoredT(), NEWCOMB, T_START)
+    by_em, by_score = (attrs.astuple(result.standard_errors(NEWCOMB, method)) for method in ("sem", "score"))
+    np.testing.assert_allclose(by_em, by_score, rtol=1e-4)
+
+
 def test_an_m_step_that_lowers_q_is_noticed():
     class TooFar(ContaminatedLine):
         def m_step(self, params, statistics):

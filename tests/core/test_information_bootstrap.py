@@ -49,6 +49,29 @@ class Mean(emkit.LatentModel):
         return MeanParams(statistics[0] / statistics[1])
 
 
+@attrs.frozen(eq=False)
+class SlopeParams:
+    slope: Any = space.real()
+
+
+class Slope(emkit.LatentModel):
+    """A line through the origin; sd 1; values that are missing say nothing. Data (covariate, value), rows first."""
+
+    def e_step(self, params, data):
+        x, y = data[~np.isnan(data[:, 1])].T
+        log_likelihood = -float(np.sum((y - params.slope * x) ** 2)) / 2
+        # Half of the information counts as missing, so that EM takes more than one step.
+        slope = (params.slope + (x @ y) / (x @ x)) / 2
+        return emkit.EStep(slope, log_likelihood)
+
+    def m_step(self, params, statistics):
+        return SlopeParams(statistics)
+
+    def simulate(self, params, data, rng):
+        values = params.slope * data[:, 0] + rng.standard_normal(len(data))
+        return np.column_stack([data[:, 0], np.where(np.isnan(data[:, 1]), np.nan, values)])
+
+
 class RowsPoisson(ScoredPoissonMixture):
     """On one row for each observation; simulated data are of that kind too."""
 
@@ -81,6 +104,36 @@ def test_linkage_has_its_closed_form_standard_error_up_to_chance(linkage, kind):
     assert found.replicates.shape == (1000, 1)
     assert found.kind == kind
     assert abs(found.bias.theta) < 0.01
+
+
+def test_covariates_and_gaps_stay_where_a_model_simulates_data_like_the_given_ones():
+    rng = np.random.default_rng(8)
+    data = np.column_stack([rng.uniform(0, 3, 40), rng.normal(size=40)])
+    data[::3, 1] = np.nan
+    seen: list[Any] = []
+
+    class Watched(Slope):
+        def simulate(self, params, data, rng):
+            seen.append(super().simulate(params, data, rng))
+            return seen[-1]
+
+    result = emkit.fit(Watched(), data, SlopeParams(0.0), tol=1e-12)
+    found = result.bootstrap(data, 1000, kind="parametric", rng=7)
+    assert all(np.array_equal(drawn[:, 0], data[:, 0]) for drawn in seen)
+    assert all(np.array_equal(np.isnan(drawn), np.isnan(data)) for drawn in seen)
+    # Least squares: the variance is 1 over the sum of squares of the covariate, over the rows with a value.
+    expected = 1 / np.sqrt(np.sum(data[~np.isnan(data[:, 1]), 0] ** 2))
+    assert found.standard_errors.slope == pytest.approx(expected, rel=0.07)
+
+
+def test_simulate_goes_before_sample(linkage):
+    class Both(SampledLinkage):
+        def simulate(self, params, data, rng):
+            return data
+
+    result = attrs.evolve(linkage, model=Both())
+    found = result.bootstrap(LINKAGE_DATA, 5, kind="parametric", rng=0)
+    assert np.ptp(found.replicates) == 0
 
 
 def test_percentile_intervals_are_quantiles_of_the_replicates(linkage):
@@ -336,8 +389,13 @@ def test_simulated_data_of_another_size_are_failures(linkage):
         def sample(self, params, n, rng):
             return super().sample(params, n // 2, rng)
 
-    with pytest.raises(FitFailedError, match=r"Few\.sample gave 98 observations, and 197 were asked for"):
-        information.bootstrap(emkit.fit, Few(), linkage.params, LINKAGE_DATA, 2, kind="parametric", rng=0)
+    class Fewer(SampledLinkage):
+        def simulate(self, params, data, rng):
+            return self.sample(params, 50, rng)
+
+    for model, found in ((Few(), "Few.sample gave 98"), (Fewer(), "Fewer.simulate gave 50")):
+        with pytest.raises(FitFailedError, match=f"{found} observations, and 197 were asked for"):
+            information.bootstrap(emkit.fit, model, linkage.params, LINKAGE_DATA, 2, kind="parametric", rng=0)
 
 
 def test_data_without_arrays_are_not_drawn_by_rows():

@@ -23,6 +23,7 @@ from toys import (
     MURRAY_DATA,
     LinkageParams,
     MissingNormal,
+    Parabola,
     PoissonMixture,
     PoissonMixtureParams,
 )
@@ -117,6 +118,14 @@ def test_the_poisson_mixture_has_the_reference_information(poisson, method):
     assert ses == pytest.approx(POISSON_SES, rel=EXACT[method])
 
 
+def test_differences_of_the_likelihood_know_their_error(poisson):
+    found = information.observed_information(poisson.model, poisson.params, DEATHS, "likelihood")
+    exact = information.observed_information(poisson.model, poisson.params, DEATHS, "score").matrix
+    scale = np.sqrt(np.diag(exact))
+    true_error = np.abs((found.matrix - exact) / np.outer(scale, scale)).max()
+    assert true_error <= found.error < 1e-5
+
+
 def test_supplemented_em_finds_the_reference_jacobian_and_complete_information(poisson):
     found = information.observed_information(poisson.model, poisson.params, DEATHS, "sem")
     assert found.complete == pytest.approx(POISSON_COMPLETE, rel=1e-7, abs=1e-4)
@@ -129,6 +138,24 @@ def test_supplemented_em_shows_in_its_asymmetry_that_the_params_are_no_fixed_poi
     params = PoissonMixtureParams(poisson.params.weights, poisson.params.rates * 1.05)
     found = information.observed_information(poisson.model, params, DEATHS, "sem")
     assert found.asymmetry > 1e-3
+
+
+class SlowParabola(Parabola):
+    """Nearly all of its complete-data information, ``2 / (1 - rates)``, is missing."""
+
+    def complete_score(self, params, statistics):
+        image = self.m_step(params, statistics)
+        return -2 / (1 - np.asarray(self.rates)) * (params - image)
+
+
+def test_supplemented_em_gives_no_number_where_hardly_any_information_is_left():
+    model, params = SlowParabola(rates=1 - 1e-10, target=100.0), np.array([100.0])
+    # What it would say is noise, and looks like any other number.
+    found = information.observed_information(model, params, None, "sem")
+    assert found.matrix[0, 0] != pytest.approx(2, rel=0.01)
+    with pytest.raises(ValueError, match="The observed information is not positive definite"):
+        information.standard_errors(model, params, None, "sem")
+    assert information.standard_errors(model, params, None, "likelihood") == pytest.approx(np.sqrt(0.5), rel=1e-4)
 
 
 def test_outer_products_and_the_sandwich_have_the_reference_standard_errors(poisson):

@@ -246,6 +246,18 @@ def test_a_curvature_lost_in_rounding_is_not_called_a_saddle():
     assert found.kind == "not determined"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_tail_that_only_falls_is_not_called_a_saddle_by_differences_of_the_likelihood(seed):
+    # Concave again. Where so little is left to gain, whatever costs enough to be seen leads out of the quadratic part.
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([np.ones(50), rng.standard_normal((50, 2))])
+    data = (x, np.where(x[:, 1] > 0, 1.0, -1.0))
+    result = emkit.fit(Probit(), data, ProbitParams(np.zeros(3)))
+    found = result.verify(data, "likelihood")
+    assert found.smallest_eigenvalue < -1e-4
+    assert found.kind == "not determined"
+
+
 def test_the_number_of_e_steps_is_counted():
     watched = Watched(BloodGroups())
     found = information.verify(watched, AlleleParams([0.2, 0.05, 0.75]), BLOOD_COUNTS)

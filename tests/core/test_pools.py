@@ -8,18 +8,27 @@ import sys
 import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, ClassVar
 
+import attrs
 import numpy as np
 import pytest
 from toys import PoissonMixture, PoissonMixtureParams
 from workers import MANY, Dying, Whole
 
 import emkit
-from emkit import ExecutorEngine, SerialEngine, ThreadEngine
+from emkit import ExecutorEngine, SerialEngine, ThreadEngine, space
 from emkit.engines import Workload, as_engine, n_workers
 from emkit.engines.leaves import shard_size
 from emkit.engines.pools import ITEMS_PER_WORKER, n_cores
 from emkit.errors import EmkitWarning
+
+
+@attrs.frozen(eq=False)
+class TurnedParams:
+    weights: Any = space.simplex()
+    speeds: Any = space.positive()
+
 
 START = PoissonMixtureParams([0.4, 0.6], [10.0, 40.0])
 
@@ -98,6 +107,55 @@ def test_a_model_that_cannot_be_pickled_is_told_to_use_threads(processes):
     with pytest.raises(TypeError, match=r"Local or its params cannot be sent to another process.*engine=-1"):
         fit(processes, Local())
     assert_same_bits(fit(2, Local()), fit(None))
+
+
+@attrs.frozen
+class Linked(PoissonMixture):
+    link: Any = None
+
+
+@attrs.frozen(eq=False)
+class Table:
+    values: Any
+    counts: Any
+    link: Any
+
+
+class OfTables(PoissonMixture):
+    leaf_rows: ClassVar[int | None] = None
+
+    def e_step(self, params, data):
+        return super().e_step(params, (data.values, data.counts))
+
+
+class GivesFunctions(PoissonMixture):
+    def e_step(self, params, data):
+        e_step = super().e_step(params, data)
+        return emkit.EStep({**e_step.statistics, "later": lambda: None}, e_step.log_likelihood)
+
+
+@pytest.mark.parametrize("n_starts", [1, 2])
+def test_a_function_in_the_model_that_cannot_be_sent_is_named(processes, n_starts):
+    with pytest.raises(TypeError, match=r"Linked or its params cannot .* in link: <function .*<lambda>") as told:
+        emkit.fit(Linked(link=lambda x: x), MANY, rng=0, engine=processes, n_starts=n_starts)
+    assert "emkit.ThreadEngine()" in str(told.value)
+
+
+def test_a_function_in_the_data_that_cannot_be_sent_is_named(processes):
+    data = Table(*MANY, link=lambda x: x)
+    with pytest.raises(TypeError, match=r"The data cannot be sent .* At fault in link: <function .*<lambda>"):
+        emkit.fit(OfTables(), data, START, engine=processes)
+    assert_same_bits(emkit.fit(OfTables(), data, START, engine=2), emkit.fit(Whole(), MANY, START))
+
+
+def test_an_answer_that_cannot_be_sent_back_is_told(processes):
+    with pytest.raises(TypeError, match=r"What GivesFunctions gave cannot be sent back from another process"):
+        emkit.fit(GivesFunctions(), MANY, START, engine=processes)
+
+
+def test_a_mistake_of_the_model_in_another_process_is_not_taken_for_pickles(processes):
+    with pytest.raises(AttributeError, match="rates"):
+        emkit.fit(PoissonMixture(), MANY, TurnedParams([0.5, 0.5], [1.0, 2.0]), engine=processes)
 
 
 NOTEBOOK = """

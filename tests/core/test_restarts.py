@@ -83,8 +83,25 @@ def test_a_start_that_raises_is_recorded_and_the_others_go_on():
     assert last.message == "ValueError: no light"
 
 
+def test_starts_that_fail_for_one_reason_are_told_once_with_their_number():
+    with pytest.raises(FitFailedError) as caught:
+        emkit.fit(Hills(("no room",) * 4), None, n_starts=4)
+    assert str(caught.value) == "All 4 starts of Hills failed. ValueError: no room"
+    with pytest.raises(FitFailedError) as caught:
+        emkit.fit(Hills(("no room", "no light", "no room", "no light", "no light", "no air")), None, n_starts=6)
+    assert str(caught.value) == (
+        "All 6 starts of Hills failed. 3 starts (first 1): ValueError: no light; 2 starts (first 0): ValueError: no "
+        "room; start 5: ValueError: no air"
+    )
+
+
+def test_of_many_reasons_the_most_frequent_are_told():
+    with pytest.raises(FitFailedError, match=r"; and 3 more reasons$"):
+        emkit.fit(Hills(tuple(f"reason {i}" for i in range(8))), None, n_starts=8)
+
+
 def test_if_every_start_raises_the_error_tells_all_the_reasons():
-    with pytest.raises(FitFailedError, match="All 3 starts failed") as caught:
+    with pytest.raises(FitFailedError, match="All 3 starts of Hills failed") as caught:
         emkit.fit(Hills(("no room", "no light", "no time")), None, n_starts=3)
     for r, reason in enumerate(("no room", "no light", "no time")):
         assert f"start {r}: ValueError: {reason}" in str(caught.value)

@@ -415,7 +415,7 @@ def test_the_number_of_draws_grows_and_never_overflows():
 
 
 def test_a_name_is_no_scheme():
-    with pytest.raises(TypeError, match="scheme must be a Scheme"):
+    with pytest.raises(TypeError, match=r"a Scheme: emkit.SAEM\(\), emkit.StochasticEM\(\) or emkit.MonteCarloEM\(\)"):
         linkage("saem")
 
 
