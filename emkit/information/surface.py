@@ -86,6 +86,11 @@ class Surface:
         """The data, cut and prepared."""
         return self._workload
 
+    def turn(self, directions: Array) -> None:
+        """Take other directions that span the same, (n_free, n_entries)."""
+        self.directions = directions
+        self.__dict__.pop("_to_free", None)
+
     def e_step(self, params: Any) -> EStep[Any]:
         """Run one E-step and count it."""
         self.n_e_steps += 1

@@ -12,7 +12,7 @@ from scipy import special
 
 from emkit.errors import ConvergenceWarning, EmkitWarning
 from emkit.information.entries import flat, shaped_like
-from emkit.information.observed import METHODS, ObservedInformation, measure
+from emkit.information.observed import METHODS, SINGULAR_NOISE, ObservedInformation, measure, with_unit_diagonal
 from emkit.information.score import score_contributions
 from emkit.information.surface import Surface
 
@@ -21,18 +21,9 @@ Array = NDArray[np.float64]
 
 #: The smallest eigenvalue of the information, scaled to a unit diagonal, below which it counts as singular.
 SINGULAR = 1e-9
-#: The same in units of the error that the information shows itself.
-SINGULAR_NOISE = 10.0
 ROBUST = ("sandwich", "opg")
 #: How many standard errors the params may be from their optimum.
 MAX_SCORE_NORM = 0.05
-
-
-def with_unit_diagonal(information: Array) -> tuple[Array, Array]:
-    """Return information scaled to a unit diagonal (zero where there is none), and the scale."""
-    scale = np.sqrt(np.abs(np.diag(information)))
-    scale = np.where(scale > 0, scale, 1.0)
-    return information / np.outer(scale, scale), scale
 
 
 def singular_below(information: ObservedInformation) -> float:

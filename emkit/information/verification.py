@@ -8,10 +8,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.information.observed import ObservedInformation, measure
+from emkit.information.observed import ObservedInformation, measure, with_unit_diagonal
 from emkit.information.rate import largest_rate
 from emkit.information.surface import Surface
-from emkit.information.variance import singular_below, with_unit_diagonal
+from emkit.information.variance import singular_below
 
 Array = NDArray[np.float64]
 

@@ -452,3 +452,16 @@ def test_supplemented_em_does_not_invert_what_is_rounding():
     rates = np.full(2, np.average(DEATHS[0], weights=DEATHS[1]))
     with pytest.raises(ValueError, match="not positive definite"):
         information.standard_errors(ScoredPoissonMixture(), PoissonMixtureParams([0.5, 0.5], rates), DEATHS, "sem")
+
+
+def test_the_information_of_a_nearly_singular_covariance_is_that_of_its_closed_form():
+    """Of complete rows ``Var(S) = (S_ik S_jl + S_il S_jk) / n`` (Magnus and Neudecker 1979, Ann. Statist. 7:381)."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(40, 4))
+    rows[:, 3] = rows[:, 0] - rows[:, 1] + 1e-3 * rows[:, 3]
+    mean, covariance = rows.mean(axis=0), np.cov(rows.T, bias=True)
+    errors = information.standard_errors(IncompleteNormal(), NormalParams(mean, covariance), rows, method="score")
+    variances = np.diag(covariance)
+    np.testing.assert_allclose(errors.mean, np.sqrt(variances / 40), rtol=1e-5)
+    expected = np.sqrt((np.outer(variances, variances) + covariance**2) / 40)
+    np.testing.assert_allclose(errors.covariance, expected, rtol=1e-4)
