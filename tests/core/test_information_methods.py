@@ -458,7 +458,7 @@ def test_the_information_of_a_nearly_singular_covariance_is_that_of_its_closed_f
     """Of complete rows ``Var(S) = (S_ik S_jl + S_il S_jk) / n`` (Magnus and Neudecker 1979, Ann. Statist. 7:381)."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(40, 4))
-    rows[:, 3] = rows[:, 0] - rows[:, 1] + 1e-3 * rows[:, 3]
+    rows[:, 3] = rows[:, 0] - rows[:, 1] + 3e-3 * rows[:, 3]
     mean, covariance = rows.mean(axis=0), np.cov(rows.T, bias=True)
     errors = information.standard_errors(IncompleteNormal(), NormalParams(mean, covariance), rows, method="score")
     variances = np.diag(covariance)
