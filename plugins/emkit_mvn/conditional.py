@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit_mvn.blocks import Block, blocks_of
-from emkit_mvn.inversion import inverses
+from emkit_mvn.inversion import inverses, roots
 from emkit_mvn.moments import Normal, filled_residuals, solved
 from emkit_mvn.patterns import Indices, patterns_of
 
@@ -124,7 +124,7 @@ class Conditional:
             rows, columns = _gap_cells(part)
             if rows.size == 0:
                 continue
-            factors = np.linalg.cholesky(self.covariances(part))[part.block.pattern]
+            factors = roots(self.covariances(part))[part.block.pattern]
             noise = np.einsum("ngh,nh->ng", factors, rng.standard_normal(factors.shape[:2]))
             standard = part.residuals[rows, columns] + noise.ravel()
             filled[part.index[rows], columns] = self.mean[columns] + self.scale[columns] * standard

@@ -39,6 +39,18 @@ def inverses(matrices: Array) -> tuple[Array, Array]:
     return _by_factors(matrices)
 
 
+def roots(matrices: Array) -> Array:
+    """Return square roots ``R`` with ``R R' = matrix`` of positive semidefinite matrices (n_matrices, size, size).
+
+    Where one is singular to working precision, as where columns are collinear, its negative eigenvalues count as zero.
+    """
+    try:
+        return np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh((matrices + matrices.swapaxes(1, 2)) / 2)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0))[:, None], dtype=np.float64)
+
+
 def _by_elimination(a: Array) -> tuple[Array, Array]:
     """Gauss-Jordan elimination in place; a positive definite matrix needs no exchange of rows."""
     size, _, count = a.shape

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
 from emkit.arrays import as_array, as_sample_weight, share
+from emkit.errors import DegenerateError
 from emkit.families import raise_eigenvalues
 from emkit.space import Covariance, Fixed, Real, Space
 from emkit_mvn.conditional import Completion, Conditional
@@ -77,7 +78,12 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         )
         found = expectations(rows.blocks, normal)
         ratio = units.scale / params.scale
-        statistics = NormalStatistics(rows.total_weight, found.first * ratio, found.second * np.outer(ratio, ratio))
+        statistics = NormalStatistics(
+            rows.total_weight,
+            rows.total_weight * params.mean,
+            found.first * ratio,
+            found.second * np.outer(ratio, ratio),
+        )
         constant = np.diag(rows.pair_weights) @ (np.log(2 * np.pi) + 2 * np.log(units.scale))
         log_likelihood = -(constant + found.log_determinant + found.distance) / 2
         return EStep(statistics, log_likelihood, rows.total_weight, _rounding(normal, params, rows))
@@ -93,15 +99,16 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
 
         projected on the structure, with eigenvalues raised to the floor.
         """
+        if not statistics.count > 0:
+            msg = "No row of positive weight has a seen cell: check data and weights."
+            raise DegenerateError(msg)
         scale, prior = params.scale, self._prior(params)
-        total, step = statistics.count, statistics.first / statistics.count
-        centre = (prior.centre - params.mean) / scale
+        total, origin = statistics.count, statistics.origin / statistics.count
+        step, centre = statistics.first / total, (prior.centre - origin) / scale
+        shift = (total * step + prior.strength * centre) / (total + prior.strength)
+        mean = origin + scale * shift
         if self.mean is not None:
-            # Where the given mean lies, seen from the mean of the E-step.
-            shift = (self.mean - params.mean) / scale
-        else:
-            shift = (total * step + prior.strength * centre) / (total + prior.strength)
-        mean = self.mean if self.mean is not None else params.mean + scale * shift
+            mean, shift = self.mean, (self.mean - origin) / scale
         if isinstance(self.covariance, Known):
             return attrs.evolve(params, mean=mean)
         scatter = statistics.second - total * (np.outer(shift, step) + np.outer(step, shift) - np.outer(shift, shift))
@@ -197,15 +204,20 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
     def complete_score(self, params: NormalParams, statistics: NormalStatistics) -> NormalParams:
         """Return the gradient of the expected complete-data log-likelihood.
 
-        With ``P`` the precision, that is ``P first`` and ``(P second P - n P) / 2``.
+        With ``P`` the precision and residuals about ``params.mean``, that is ``P first`` and
+        ``(P second P - n P) / 2``.
         """
-        scale = params.scale
+        scale, total = params.scale, statistics.count
+        shift = (params.mean - statistics.origin / total) / scale
+        first = statistics.first - total * shift
+        across = np.outer(shift, statistics.first)
+        second = statistics.second - across - across.T + total * np.outer(shift, shift)
         precision = np.linalg.inv(params.covariance / np.outer(scale, scale))
-        curvature = precision @ statistics.second @ precision - statistics.count * precision
+        curvature = precision @ second @ precision - total * precision
         zeros = {"scale": np.zeros_like(scale), "coverage": np.zeros_like(params.coverage)}
         return attrs.evolve(
             params,
-            mean=precision @ statistics.first / scale,
+            mean=precision @ first / scale,
             covariance=curvature / 2 / np.outer(scale, scale),
             **zeros,
         )

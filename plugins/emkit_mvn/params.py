@@ -36,10 +36,14 @@ class NormalParams:
 class NormalStatistics:
     """Expected moments of the residuals about the mean of the E-step, ``r = (E[x | seen] - mean) / scale``.
 
+    About that mean, and not about zero, they lose no digits to data far from zero.
+
     Attributes
     ----------
     count : float
         Total weight of the rows.
+    origin : (n_features,)
+        ``count * mean``, so that it adds as well.
     first : (n_features,)
         Sum of ``r``.
     second : (n_features, n_features)
@@ -47,5 +51,6 @@ class NormalStatistics:
     """
 
     count: float
+    origin: Array
     first: Array
     second: Array

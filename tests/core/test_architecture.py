@@ -146,6 +146,7 @@ PUBLIC = {
     "emkit.families",
     "emkit.space",
     "emkit.testing",
+    "emkit.engines", "emkit.information",
 }
 
 

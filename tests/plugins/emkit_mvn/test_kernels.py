@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from emkit_mvn.blocks import blocks_of
 from emkit_mvn.conditional import Conditional
-from emkit_mvn.inversion import inverses
+from emkit_mvn.inversion import inverses, roots
 from emkit_mvn.moments import Normal, expectations
 from emkit_mvn.monotone import monotone_order
 from emkit_mvn.patterns import patterns_of
@@ -153,6 +153,16 @@ def test_a_batch_with_an_indefinite_matrix_is_refused(size, count):
     singular = np.ones((size, size, count))
     with pytest.raises(DegenerateError, match="not positive definite"):
         inverses(singular)
+
+
+def test_roots_of_a_batch_multiply_to_it_even_where_one_is_singular():
+    vectors = np.random.default_rng(0).normal(size=(5, 3, 3))
+    matrices = vectors @ vectors.swapaxes(1, 2)
+    matrices[2] = np.ones((3, 3))
+    matrices[2, 0, 0] -= 1e-15
+    for batch in (matrices[:2], matrices):
+        found = roots(batch)
+        np.testing.assert_allclose(found @ found.swapaxes(1, 2), batch, atol=1e-12)
 
 
 def test_a_covariance_that_is_not_definite_is_refused():

@@ -339,6 +339,15 @@ def test_params_of_other_columns_are_refused():
         emkit.fit(MultivariateNormal(), EMPLOYEE, NormalParams(params.mean, np.eye(2), params.scale, params.coverage))
 
 
+@pytest.mark.parametrize("model", [MultivariateNormal(), MultivariateNormal(prior="ridge")], ids=str)
+def test_every_way_to_the_information_tells_the_same(model):
+    result = emkit.fit(model, EMPLOYEE, tol=0)
+    errors = {name: result.standard_errors(EMPLOYEE, method=name) for name in ("score", "sem", "likelihood")}
+    for name, rtol in (("sem", 1e-5), ("likelihood", 1e-3)):
+        np.testing.assert_allclose(errors[name].mean, errors["score"].mean, rtol=rtol)
+        np.testing.assert_allclose(errors[name].covariance, errors["score"].covariance, rtol=rtol)
+
+
 def test_prepared_data_are_as_good_as_raw_ones():
     model = MultivariateNormal()
     raw = emkit.fit(model, LOG_SLEEP)

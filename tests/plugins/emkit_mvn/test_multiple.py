@@ -1,0 +1,317 @@
+"""Multiple imputation against published results and its own promises."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from emkit_mvn import InverseWishart, MultivariateNormal, Ridge
+from emkit_mvn.multiple import multiple_imputation
+from emkit_mvn.resampling import Replicate
+from emkit_mvn.rows import incomplete_rows
+from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, MARIJUANA, SLEEP
+from scipy import stats
+
+import emkit
+from emkit.errors import DegenerateWarning, FitFailedError
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_params_vary_by_their_standard_errors(method):
+    imputations = multiple_imputation(AIRQUALITY, 200, method=method, random_state=2)
+    errors = imputations.result.standard_errors(AIRQUALITY).mean
+    means = np.array([params.mean for params in imputations.params])
+    np.testing.assert_allclose(means.std(axis=0), errors, rtol=0.2)
+    assert (np.abs(means.mean(axis=0) - imputations.result.params.mean) < 0.3 * errors).all()
+
+
+# Analyses.
+
+
+def differences(table):
+    """Means of the paired differences, with their squared standard errors."""
+    y1, y2, y3 = table.T
+    each = np.column_stack([y2 - y1, y3 - y1, y3 - y2])
+    return each.mean(axis=0), each.var(axis=0, ddof=1) / len(each)
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_differences_of_cholesterol_levels(method):
+    """Against maximum likelihood, and 25 imputations by R package norm2 2.0 (its tests): -23.2860 (7.2340, 25.2 df),
+    -28.8020 (10.8650) and -5.5163 (7.5641). Its last two estimates come from few draws: they are 3 Monte Carlo
+    standard errors from their limit for many, so only their errors are compared.
+    """
+    imputations = multiple_imputation(CHOLESTEROL, 200, method=method, random_state=1)
+    pooled = imputations.pool(differences, df_complete=27)
+    assert pooled.estimate[0] == pytest.approx(-23.2860, abs=5e-4)
+    assert pooled.standard_error[0] == pytest.approx(7.2340, abs=5e-5)
+    assert pooled.df[0] == pytest.approx(25.2, abs=0.05)
+    np.testing.assert_allclose(pooled.standard_error[1:], [10.8650, 7.5641], rtol=0.1)
+    # The mean of EM, 222.2371702221, less those of the complete columns.
+    noise = np.sqrt(pooled.between[1:] / 200)
+    assert (np.abs(pooled.estimate[1:] - [-31.6914012, -8.4056869]) < 4 * noise).all()
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    """The mean of a column seen in half of the rows, the larger the rarer; without its gaps the mean is biased."""
+    hits = naive = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((50, 2)) @ [[1.0, 0.8], [0.0, 0.6]]
+        x[rng.random(50) < stats.norm.cdf(1.5 * x[:, 0]), 1] = np.nan
+        imputations = multiple_imputation(x, 10, random_state=seed)
+        pooled = imputations.pool(lambda y: (y[:, 1].mean(), y[:, 1].var(ddof=1) / 50), df_complete=49)
+        low, high = pooled.intervals(0.9)
+        hits += low < 0 < high
+        seen = x[~np.isnan(x[:, 1]), 1]
+        naive += abs(seen.mean()) < 1.7 * seen.std() / np.sqrt(len(seen))
+    assert 0.82 < hits / 100 < 0.97
+    assert naive / 100 < 0.5
+
+
+def test_pooling_asks_for_pairs_and_runs_where_it_is_told():
+    imputations = multiple_imputation(CHOLESTEROL, 5, random_state=0)
+    serial = imputations.pool(differences)
+    with ThreadPoolExecutor(2) as pool:
+        for engine in (2, pool, emkit.ThreadEngine(2)):
+            np.testing.assert_array_equal(imputations.pool(differences, engine=engine).total, serial.total)
+    with pytest.raises(ValueError, match=r"pair \(estimate, variance\)"):
+        imputations.pool(lambda table: table.mean())
+    with pytest.raises(TypeError, match="engine must be"):
+        imputations.pool(differences, engine="threads")
+
+
+# The tables.
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_seen_cells_are_as_they_were_to_the_last_bit_and_gaps_are_filled(method):
+    x = np.vstack([EMPLOYEE * [1e-5, 1, np.pi], np.full(3, np.nan)])
+    before = x.copy()
+    for table in multiple_imputation(x, 3, method=method, random_state=0):
+        assert np.isfinite(table).all()
+        np.testing.assert_array_equal(table[~np.isnan(x)], x[~np.isnan(x)])
+    np.testing.assert_array_equal(x, before)
+
+
+def test_it_is_a_sequence_whose_tables_never_change():
+    x = EMPLOYEE.copy()
+    imputations = multiple_imputation(x, 4, random_state=0)
+    first = imputations[0]
+    x[:] = 0
+    np.testing.assert_array_equal(imputations[0], first)
+    np.testing.assert_array_equal(imputations[-4], first)
+    assert len(imputations) == len(list(imputations)) == len(imputations.params) == 4
+    assert [table.tolist() for table in imputations[1:3]] == [imputations[1].tolist(), imputations[2].tolist()]
+    with pytest.raises(IndexError):
+        imputations[4]
+    assert "4 tables of 20 x 3 with 13 gaps filled" in repr(imputations)
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_the_same_integer_gives_the_same_imputations_on_any_engine(method):
+    first = list(multiple_imputation(EMPLOYEE, 3, method=method, random_state=4))
+    for engine in (None, 2):
+        again = multiple_imputation(EMPLOYEE, 3, method=method, random_state=4, engine=engine)
+        np.testing.assert_array_equal(first, list(again))
+    gaps = np.isnan(EMPLOYEE)
+    other = multiple_imputation(EMPLOYEE, 3, method=method, random_state=5)
+    drawn = np.array([table[gaps] for table in [*first, *other]])
+    assert len(np.unique(drawn, axis=0)) == 6
+
+
+def test_sources_of_randomness_go_on_or_stay_as_they_are():
+    source = np.random.default_rng(0)
+    a, b = (multiple_imputation(EMPLOYEE, 1, random_state=source)[0] for _ in range(2))
+    assert (a != b).any()
+    sequence = np.random.SeedSequence(5)
+    a, b = (multiple_imputation(EMPLOYEE, 1, random_state=sequence)[0] for _ in range(2))
+    np.testing.assert_array_equal(a, b)
+    assert sequence.n_children_spawned == 0
+
+
+def test_pandas_frames_keep_index_names_and_the_types_of_columns_without_gaps():
+    frame = pd.DataFrame(EMPLOYEE, columns=["iq", "wellbeing", "performance"], index=np.arange(20) * 3)
+    frame["iq"] = frame["iq"].astype(int)
+    imputations = multiple_imputation(frame, 2, random_state=0)
+    array = multiple_imputation(EMPLOYEE, 2, random_state=0)[1]
+    frame.iloc[0] = 0
+    table = imputations[1]
+    assert table.dtypes.tolist() == [np.dtype(int), np.dtype(float), np.dtype(float)]
+    assert (table.index == frame.index).all()
+    assert list(table.columns) == list(frame.columns)
+    np.testing.assert_array_equal(table.to_numpy(), array)
+
+
+def test_polars_frames_stay_polars_frames():
+    frame = pl.DataFrame({"a": [1, 2, 4, 3, 7], "b": [1.5, None, 3.5, 2.0, 9.0]})
+    table = multiple_imputation(frame, 2, random_state=0)[0]
+    assert table.schema == frame.schema
+    assert table["a"].to_list() == [1, 2, 4, 3, 7]
+    assert table["b"].null_count() == 0
+
+
+def test_bounds_hold_for_gaps_and_not_for_seen_cells():
+    x = AIRQUALITY.copy()
+    x[0, 0] = -1.0
+    gaps = np.isnan(x)
+    free = np.array([table[gaps] for table in multiple_imputation(x, 5, random_state=0)])
+    assert free.min() < 0
+    for table in multiple_imputation(x, 5, random_state=0, min_value=0.0, max_value=[150, 350, 99, 99, 99, 99]):
+        assert table[gaps].min() >= 0
+        assert table[:, 0][gaps[:, 0]].max() <= 150
+        assert table[0, 0] == -1
+
+
+def test_other_rows_are_imputed_once_under_each_of_the_params():
+    imputations = multiple_imputation(AIRQUALITY, 300, random_state=0)
+    new = np.array([[np.nan, 190.0, 7.4, 67.0, 5.0, 1.0], AIRQUALITY[1]])
+    tables = imputations.impute(new, random_state=1)
+    np.testing.assert_array_equal(tables, imputations.impute(new, random_state=1))
+    assert (np.array(tables)[:, 1] == AIRQUALITY[1]).all()
+    model = MultivariateNormal()
+    expected = [model.posterior(params, new) for params in imputations.params]
+    z = [(t[0, 0] - e.values[0, 0]) / np.sqrt(e.variances[0, 0]) for t, e in zip(tables, expected, strict=True)]
+    assert stats.kstest(z, "norm").pvalue > 0.01
+
+
+def test_other_rows_must_have_the_columns_of_the_data():
+    frame = pd.DataFrame(EMPLOYEE, columns=["a", "b", "c"])
+    imputations = multiple_imputation(frame, 2, random_state=0)
+    tables = imputations.impute(frame[:3])
+    assert [list(table.columns) for table in tables] == [["a", "b", "c"]] * 2
+    assert frame.isna().to_numpy().sum() == 13
+    assert (tables[0].to_numpy() != tables[1].to_numpy()).any()
+    with pytest.raises(ValueError, match="in their order"):
+        imputations.impute(frame[["b", "a", "c"]])
+    with pytest.raises(ValueError, match="X has 2 features, but the data had 3"):
+        imputations.impute(EMPLOYEE[:, :2])
+
+
+# The bootstrap.
+
+
+def test_rows_are_drawn_as_often_as_they_count():
+    weights = np.array([0.0, 1, 2, 3, 6])
+    rows = incomplete_rows(np.array([[5.0], [1], [2], [3], [4]]), weights)
+    replicate = Replicate.of(MultivariateNormal(), None, rows)
+    draws = np.array([replicate.drawn(np.random.default_rng(seed)) for seed in range(2000)])
+    assert (draws.sum(axis=1) == 12).all()
+    assert (draws == np.rint(draws)).all()
+    np.testing.assert_allclose(draws.mean(axis=0), [1, 2, 3, 6], atol=0.15)
+    np.testing.assert_allclose(draws.var(axis=0), 12 * np.array([1, 2, 3, 6]) / 12 * (1 - weights[1:] / 12), rtol=0.15)
+
+
+def test_weights_that_are_no_whole_numbers_keep_their_total():
+    rows = incomplete_rows(np.arange(10.0)[:, None], np.full(10, 0.75))
+    drawn = Replicate.of(MultivariateNormal(), None, rows).drawn(np.random.default_rng(0))
+    assert drawn.sum() == pytest.approx(7.5)
+    assert np.allclose(drawn / drawn[drawn > 0].min() % 1, 0)
+
+
+def test_rows_are_drawn_again_where_a_column_loses_its_cells():
+    x = np.column_stack([np.arange(8.0), np.full(8, np.nan)])
+    x[:2, 1] = [1, 2]
+    replicate = Replicate.of(MultivariateNormal(), None, incomplete_rows(x))
+    for seed in range(200):
+        assert replicate.drawn(np.random.default_rng(seed))[:2].sum() > 0
+
+
+def test_a_column_that_always_loses_its_cells_is_named():
+    weights = np.append(np.full(9, 1e6), 1e-3)
+    x = np.column_stack([np.arange(10.0), np.full(10, np.nan)])
+    x[9, 1] = 3.0
+    replicate = Replicate.of(MultivariateNormal(), None, incomplete_rows(x, weights / 1e6))
+    with pytest.raises(FitFailedError, match="column 1 without a seen cell 100 times"):
+        replicate.drawn(np.random.default_rng(0))
+
+
+def test_the_bootstrap_has_no_steps():
+    imputations = multiple_imputation(EMPLOYEE, 2, method="bootstrap", random_state=0)
+    assert (imputations.burn_in, imputations.spacing, len(imputations.trace)) == (0, 0, 0)
+    assert "burn_in" not in repr(imputations)
+    with pytest.raises(ValueError, match="burn_in counts steps of method='augmentation'"):
+        multiple_imputation(EMPLOYEE, 2, method="bootstrap", burn_in=10)
+
+
+# What does not determine the params.
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_too_few_rows_ask_for_a_prior_that_suffices(method):
+    with pytest.raises(ValueError, match=r"5 rows do not determine .* 6 columns.*prior=Ridge\(df\) with df above 1"):
+        multiple_imputation(MARIJUANA[:5], 2, method=method)
+    with pytest.raises(ValueError, match=r"6 rows do not determine .*: give prior='ridge'"):
+        multiple_imputation(MARIJUANA[:6], 2, method=method)
+    for rows, prior in ((5, Ridge(1.5)), (6, "ridge")):
+        tables = multiple_imputation(MARIJUANA[:rows], 2, method=method, prior=prior, random_state=0)
+        assert np.isfinite(list(tables)).all()
+
+
+def test_a_column_seen_in_too_few_rows_is_named():
+    x = AIRQUALITY[:30].copy()
+    x[4:, 1] = np.nan
+    with pytest.raises(ValueError, match="Column 1 is seen in 4 rows"):
+        multiple_imputation(x, 2)
+    assert np.isfinite(multiple_imputation(x, 2, prior="ridge", random_state=0)[0]).all()
+
+
+def test_whole_weights_are_needed_where_rows_are_augmented():
+    weights = np.ones(20)
+    weights[3] = 1.5
+    with pytest.raises(ValueError, match=r"sample_weight\[3\] is 1.5.*method='bootstrap'"):
+        multiple_imputation(EMPLOYEE, 2, sample_weight=weights)
+    tables = multiple_imputation(EMPLOYEE, 2, sample_weight=weights, method="bootstrap", random_state=0)
+    assert np.isfinite(list(tables)).all()
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_weights_narrow_the_draws_of_the_params(method):
+    spreads = []
+    for weight in (1, 25):
+        imputations = multiple_imputation(
+            CHOLESTEROL, 150, method=method, sample_weight=np.full(28, weight), random_state=0
+        )
+        spreads.append(np.std([params.mean for params in imputations.params], axis=0))
+    np.testing.assert_allclose(spreads[0] / spreads[1], 5, rtol=0.3)
+
+
+def test_collinear_columns_are_imputed_with_a_warning():
+    with pytest.warns(DegenerateWarning, match="eigenvalue floor"):
+        imputations = multiple_imputation(SLEEP, 2, random_state=0)
+    table = imputations[0]
+    # Total sleep is the sum of its two kinds; the two have gaps in other rows than the total.
+    assert np.isfinite(table).all()
+    assert np.abs(table[:, 2] + table[:, 3] - table[:, 4]).max() < 0.1
+
+
+def test_a_prior_is_part_of_the_posterior():
+    prior = InverseWishart(500, 500 * np.eye(3), mean=np.zeros(3), strength=1e5)
+    imputations = multiple_imputation(EMPLOYEE, 20, prior=prior, random_state=0)
+    means = np.array([params.mean for params in imputations.params])
+    assert np.abs(means).max() < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        ({"n_imputations": 0}, "n_imputations must be a whole number"),
+        ({"method": "mice"}, "method must be one of 'augmentation', 'bootstrap'"),
+        ({"spacing": 0}, "spacing must be a whole number"),
+        ({"prior": "flat"}, "prior must be None"),
+        ({"min_value": 3.0, "max_value": 2.0}, "min_value >= max_value"),
+        ({"random_state": -1}, "must not be negative"),
+        ({"sample_weight": np.zeros(20)}, "All entries of sample_weight are zero"),
+    ],
+)
+def test_bad_arguments_are_named(settings, match):
+    with pytest.raises(ValueError, match=match):
+        multiple_imputation(EMPLOYEE, **settings)
+
+
+def test_columns_without_a_seen_cell_are_named():
+    with pytest.raises(ValueError, match=r"Columns \[3\] have"):
+        multiple_imputation(np.column_stack([EMPLOYEE, np.full(20, np.nan)]), 2)
