@@ -148,11 +148,15 @@ class StandstillMonitor(Monitor):
     patience: int
     shortest: float = float("inf")
     since: int = 0
+    height: float = -float("inf")
 
     def _decide(self, step: Step) -> bool:
+        # Whatever kind of step led here: accelerated ones may go on and on in rounding.
+        is_flat = abs(step.objective - self.height) <= step.floor
+        self.height = step.objective
         if step.scaled < self.shortest:
             self.shortest, self.since = step.scaled, 0
-        elif self.at_floor:
+        elif is_flat:
             self.since += 1
         is_over = self.since >= self.patience
         self.is_stalled = is_over and step.largest > SHORT
