@@ -1,0 +1,287 @@
+"""The multivariate t distribution with missing cells: location and scatter that outliers hardly move.
+
+    x ~ t(location, scatter, df):    x | w ~ normal(location, scatter / w),  w ~ gamma(df / 2, rate df / 2)
+
+The latent weight of a row is small where the row lies far from the rest. Reference: Liu and Rubin 1995, ML estimation
+of the t distribution using EM and its extensions, ECM and ECME, Statistica Sinica 5:19.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from numbers import Real as RealNumber
+from typing import Any, ClassVar, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import EStep, LatentModel
+from emkit.arrays import as_sample_weight, share
+from emkit.families import raise_eigenvalues
+from emkit.space import Covariance, Fixed, Real, Space
+from emkit_mvn.model import MultivariateNormal
+from emkit_mvn.moments import Normal
+from emkit_mvn.params import NormalParams
+from emkit_mvn.rows import IncompleteRows
+from emkit_mvn.student_conditional import StudentCompletion, StudentConditional
+from emkit_mvn.student_leaps import from_normal, to_normal
+from emkit_mvn.student_moments import weighted_expectations
+from emkit_mvn.student_params import StudentParams, StudentStatistics, Tail
+from emkit_mvn.student_rows import every_row
+from emkit_mvn.student_starts import random_start, robust_params
+from emkit_mvn.student_tail import df_from_curve
+
+Array = NDArray[np.float64]
+
+#: A matrix with NaN in its gaps, a pair of such a matrix and weights, or the prepared form.
+StudentData: TypeAlias = Array | tuple[Array, Array] | IncompleteRows
+
+#: Where the tail starts, unless it is given: four degrees of freedom.
+START_TAIL = 0.25
+#: How far a computed log-likelihood may be off, in multiples of what rounding the params does to it.
+ROUNDING_MARGIN = 4.0
+
+
+def _df(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, RealNumber) or not float(value) > 0:
+        msg = f"df must be a number above 0 (infinity is the normal), or None to estimate it; it is {value!r}."
+        raise ValueError(msg)
+    return float(value)
+
+
+def _floor(value: Any) -> float:
+    return share(value, "floor")
+
+
+def _smallest(value: Any) -> float:
+    smallest = _df(value)
+    if smallest is None or math.isinf(smallest):
+        msg = f"smallest_df must be a finite number above 0; it is {value!r}."
+        raise ValueError(msg)
+    return smallest
+
+
+@attrs.frozen
+class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
+    """A multivariate t distribution, fitted to tables with gaps by maximum likelihood.
+
+    The likelihood is that of the seen cells; gaps are taken to be missing at random. Rows count with their weights,
+    rows without a seen cell not at all.
+
+    Attributes
+    ----------
+    df : float, optional
+        Degrees of freedom: infinity is the normal. Estimated if not given.
+    smallest_df : float
+        Smallest estimate of them.
+    floor : float
+        Smallest eigenvalue of the scatter, relative to the spread of the middle half of each column. Part of the
+        parameter space, and constant: the fit is the exact maximum under it, whatever the units.
+    """
+
+    df: float | None = attrs.field(default=None, converter=_df)
+    smallest_df: float = attrs.field(default=0.1, converter=_smallest)
+    floor: float = attrs.field(default=1e-8, converter=_floor)
+
+    leaf_rows: ClassVar[int | None] = 65_536
+
+    def e_step(self, params: StudentParams, data: StudentData) -> EStep[StudentStatistics]:
+        """Return expected weighted residual moments, and the log-likelihood of the seen cells."""
+        rows = self._rows(data, params)
+        units = rows.units
+        normal = Normal.of(
+            (params.location - units.location) / units.scale, params.scatter / np.outer(units.scale, units.scale)
+        )
+        found = weighted_expectations(rows.blocks, normal, float(params.tail))
+        ratio = units.scale / params.scale
+        statistics = StudentStatistics(
+            rows.total_weight,
+            found.weight,
+            found.first * ratio,
+            found.second * np.outer(ratio, ratio),
+            found.tail,
+        )
+        constant = np.diag(rows.pair_weights) @ (np.log(2 * np.pi) + 2 * np.log(units.scale))
+        log_likelihood = found.tail.kernel - (constant + found.log_determinant) / 2
+        return EStep(statistics, log_likelihood, rows.total_weight, _rounding(normal, params, rows))
+
+    def m_step(self, params: StudentParams, statistics: StudentStatistics) -> StudentParams:
+        """Return location, scatter and tail of highest expected log-likelihood.
+
+        With ``u`` the expected weights of the rows, ``W`` their sum and ``S`` the weighted scatter about the new
+        location,
+
+            location = sum(u x) / W,    scatter = S / W,
+            log(df / 2) - digamma(df / 2) = log(W / n) - sum(E[log w]) / n
+
+        The divisor ``W`` instead of the number of rows is that of parameter-expanded EM (Kent, Tyler and Vardi 1994,
+        Communications in Statistics B 23:441; Liu, Rubin and Wu 1998, Biometrika 85:755): the same maximum in fewer
+        steps. Towards a normal steps of the tail become ever shorter, so where the normal is likelier than the params
+        and the likelihood falls with the tail there, the step leads to the normal itself.
+        """
+        found = statistics.tail
+        if self.df is None:
+            leap = to_normal(params, found, self.floor) or from_normal(params, found, self._heaviest)
+            if leap is not None:
+                return leap
+        total, weight, scale = statistics.count, statistics.weight, params.scale
+        step = statistics.first / weight
+        scatter = statistics.second - weight * np.outer(step, step)
+        expansion = weight / total
+        standard = (scatter + scatter.T) / (2 * weight)
+        raised = raise_eigenvalues(standard, self.floor)
+        if not np.array_equal(raised, standard):
+            # On the floor the expanded model has no closed form; plain EM has.
+            expansion, raised = 1.0, raise_eigenvalues(scatter / total, self.floor)
+        return attrs.evolve(
+            params,
+            location=params.location + scale * step,
+            scatter=raised * np.outer(scale, scale),
+            tail=self._tail(params, statistics, expansion),
+        )
+
+    def initialize(self, data: StudentData, rng: np.random.Generator) -> StudentParams:
+        """Return the medians, and correlations in which outliers have little say."""
+        rows = self.prepare(data)
+        self._check(rows)
+        tail = START_TAIL if self.df is None else 1 / self.df
+        return robust_params(rows, min(tail, self._heaviest))
+
+    def starts(self, data: StudentData, rng: np.random.Generator, n: int) -> Iterator[StudentParams]:
+        """Yield the usual start, then others at rows of the data: with heavy tails there may be several maxima."""
+        rows = self.prepare(data)
+        first = self.initialize(rows, rng)
+        yield first
+        for _ in range(n - 1):
+            start = random_start(first, rows, self.df is None, rng)
+            yield attrs.evolve(start, tail=min(float(start.tail), self._heaviest))
+
+    def space(self, params: StudentParams) -> dict[str, Space]:
+        """Return spaces with the floor, and scales that follow the data's own."""
+        if not isinstance(params, StudentParams):
+            msg = f"Params must be StudentParams; found {type(params).__name__}."
+            raise TypeError(msg)
+        size = params.scale.size
+        if params.location.shape != (size,) or params.scatter.shape != (size, size) or np.shape(params.tail) != ():
+            msg = (
+                f"location must have shape ({size},), scatter ({size}, {size}) and tail (); they have "
+                f"{params.location.shape}, {params.scatter.shape} and {np.shape(params.tail)}."
+            )
+            raise ValueError(msg)
+        return {
+            "location": Real(params.scale),
+            "scatter": Covariance(self.floor, params.scale),
+            "tail": Tail(self._heaviest) if self.df is None else Fixed(),
+        }
+
+    def prepare(self, leaf: StudentData) -> IncompleteRows:
+        """Return rows in groups of like patterns."""
+        if isinstance(leaf, IncompleteRows):
+            return leaf
+        if not isinstance(leaf, tuple):
+            return every_row(leaf)
+        if len(leaf) != 2:
+            msg = f"Data must be a matrix or a pair (matrix, weights); found a tuple of length {len(leaf)}."
+            raise ValueError(msg)
+        return every_row(*leaf)
+
+    def posterior(self, params: StudentParams, data: StudentData) -> StudentCompletion:
+        """Return conditional means and variances of the gaps, and the expected weights of the rows."""
+        return StudentConditional.of(params).complete(self._rows(data, params).x)
+
+    def log_density(self, params: StudentParams, data: StudentData) -> Array:
+        """Return the log-density of the seen cells of each row, in nats, shape (n_samples,)."""
+        return StudentConditional.of(params).log_density(self._rows(data, params).x)
+
+    def sample(self, params: StudentParams, n: int, rng: np.random.Generator) -> Array:
+        """Return ``n`` rows without gaps."""
+        residuals = rng.multivariate_normal(np.zeros_like(params.location), params.scatter, size=n, method="cholesky")
+        if params.tail > 0:
+            half = params.df / 2
+            residuals /= np.sqrt(rng.gamma(half, 1 / half, size=(n, 1)))
+        return params.location + residuals
+
+    def simulate(self, params: StudentParams, data: StudentData, rng: np.random.Generator) -> Any:
+        """Return as many rows with the same gaps and weights."""
+        prepared = self._rows(data, params)
+        rows = np.where(np.isnan(prepared.x), np.nan, self.sample(params, len(prepared.x), rng))
+        return rows if prepared.weights is None else (rows, prepared.weights)
+
+    def complete_score(self, params: StudentParams, statistics: StudentStatistics) -> StudentParams:
+        """Return the gradient of the expected complete-data log-likelihood.
+
+        With ``P`` the inverse scatter, that is ``P first`` and ``(P second P - n P) / 2``.
+        """
+        scale = params.scale
+        precision = np.linalg.inv(params.scatter / np.outer(scale, scale))
+        curvature = precision @ statistics.second @ precision - statistics.count * precision
+        return StudentParams(
+            precision @ statistics.first / scale,
+            curvature / 2 / np.outer(scale, scale),
+            statistics.tail.score if self.df is None else 0.0,
+            np.zeros_like(scale),
+            np.zeros_like(params.coverage),
+        )
+
+    def score_contributions(self, params: StudentParams, data: StudentData) -> StudentParams:
+        """Return the gradient of every row's log-density, rows first, times the row's weight."""
+        rows = self._rows(data, params)
+        weights = np.ones(len(rows.x)) if rows.weights is None else rows.weights
+        locations, scatters, tails = StudentConditional.of(params).score_contributions(rows.x)
+        return StudentParams(
+            locations * weights[:, None],
+            scatters * weights[:, None, None],
+            tails * weights if self.df is None else np.zeros(len(rows.x)),
+            np.zeros((len(rows.x), *params.scale.shape)),
+            np.zeros((len(rows.x), *params.coverage.shape)),
+        )
+
+    def notes(self, params: StudentParams) -> list[str]:
+        """Return a sentence on pairs of columns that no row sees together, as for a normal."""
+        normal = NormalParams(params.location, params.scatter, params.scale, params.coverage)
+        return MultivariateNormal().notes(normal)
+
+    @property
+    def _heaviest(self) -> float:
+        """The largest tail: that of the smallest df, or of a df that is given."""
+        return max(1 / self.smallest_df, 0.0 if self.df is None else 1 / self.df)
+
+    def _tail(self, params: StudentParams, statistics: StudentStatistics, expansion: float) -> float:
+        """Return the maximiser of the expected log-density of the weights, which have the mean ``expansion``."""
+        if self.df is not None or params.tail == 0:
+            return float(params.tail)
+        mean_weight = statistics.weight / statistics.count
+        mean_log = statistics.tail.log_weight / statistics.count
+        curve = mean_weight / expansion - 1 + math.log(expansion) - mean_log
+        return min(1 / df_from_curve(curve), self._heaviest)
+
+    def _check(self, rows: IncompleteRows) -> None:
+        """Raise ValueError where the data say nothing about some column."""
+        as_sample_weight(rows.weights, len(rows.x))
+        unseen = np.flatnonzero(np.diag(rows.pair_weights) == 0)
+        if unseen.size:
+            which = "No column has" if unseen.size == rows.x.shape[1] else f"Columns {unseen.tolist()} have not"
+            msg = f"{which} a single seen cell (in rows of positive weight): leave those columns out."
+            raise ValueError(msg)
+
+    def _rows(self, data: StudentData, params: StudentParams) -> IncompleteRows:
+        rows = self.prepare(data)
+        if rows.x.shape[1] != params.location.size:
+            msg = (
+                f"The data have n_features={rows.x.shape[1]}, but the params have {params.location.size}: give the "
+                "columns that the params were fitted to."
+            )
+            raise ValueError(msg)
+        return rows
+
+
+def _rounding(normal: Normal, params: StudentParams, rows: IncompleteRows) -> float:
+    """Return by how much the rounding of these params may move the log-likelihood, in nats: as for a normal."""
+    tightness = float(np.trace(normal.precision))
+    distance = float(np.abs(params.location / rows.units.scale).max())
+    lost = distance * math.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
+    return ROUNDING_MARGIN * len(params.location) * float(np.finfo(np.float64).eps) * rows.total_weight * lost
