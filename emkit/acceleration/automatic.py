@@ -22,6 +22,9 @@ def _accelerator(instance: object, attribute: Any, value: Any) -> None:
 class Automatic(Accelerator):
     """Plain EM while it is fast; another accelerator from the moment on when it has shown to be slow.
 
+    Where a proposal fails and the plain step in its place is fast, plain EM has another chance: the first steps of a
+    climb may be long for another reason than a slow rate.
+
     Parameters
     ----------
     rate : float
@@ -51,6 +54,7 @@ class AutomaticMemory(Acceleration):
     memory: Acceleration
     n_slow: int = 0
     length: float = 0.0
+    is_in_doubt: bool = False
 
     @property
     def stabilises(self) -> bool:
@@ -59,10 +63,12 @@ class AutomaticMemory(Acceleration):
 
     def propose(self, x: Array, image: Array) -> Array | None:
         """Return what the accelerator proposes, once plain EM has shown to be slow."""
-        if self.n_slow < self.settings.patience:
-            length = float(np.linalg.norm((image - x) / self.scale))
-            self.n_slow = self.n_slow + 1 if length > self.settings.rate * self.length > 0 else 0
-            self.length = length
+        length = float(np.linalg.norm((image - x) / self.scale))
+        is_slow = length > self.settings.rate * self.length > 0
+        self.length = length
+        if self.n_slow < self.settings.patience or (self.is_in_doubt and not is_slow):
+            self.n_slow = self.n_slow + 1 if is_slow else 0
+        self.is_in_doubt = False
         if self.n_slow >= self.settings.patience:
             return self.memory.propose(x, image)
         self.memory.skipped(x, image)
@@ -73,5 +79,6 @@ class AutomaticMemory(Acceleration):
         self.memory.skipped(x, image)
 
     def judged(self, *, accepted: bool) -> None:
-        """Pass the judgement on."""
+        """Pass the judgement on; a proposal that failed raises the question whether EM is slow here at all."""
+        self.is_in_doubt = not accepted
         self.memory.judged(accepted=accepted)

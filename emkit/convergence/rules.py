@@ -58,11 +58,14 @@ class GainMonitor(Monitor):
     height: float = -float("inf")
     shortest: float = float("inf")
     since: int = 0
+    steady_rate: float = float("nan")
 
     def _decide(self, step: Step) -> bool:
         self.n_seen += 1
-        self.since = 0 if step.scaled < self.shortest else self.since + (self.at_floor > 0)
-        self.shortest = min(self.shortest, step.scaled)
+        if step.scaled < self.shortest:
+            self.shortest, self.since, self.steady_rate = step.scaled, 0, self.rate
+        elif self.at_floor:
+            self.since += 1
         climbed, self.height = step.objective - self.height, step.objective
         if step.gain is None:
             # What an accelerated step climbed tells whether it is time to look closer, no more.
@@ -73,6 +76,8 @@ class GainMonitor(Monitor):
         is_small = step.largest <= self.rule.step and self._is_little_left()
         # Steps of a nearly singular model are rounding long before they are that short: they no longer shrink.
         is_noise = self.since >= RESTLESS and step.largest <= self.rule.step
+        if is_noise:
+            self.rate = self.steady_rate
         at_rest = (step.largest <= STEP_FLOOR or is_noise) and self.at_floor > 0
         if at_rest:
             # Ratios of such steps say nothing, and what is left drowns in rounding.

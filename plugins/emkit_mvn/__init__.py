@@ -1,15 +1,17 @@
 """The multivariate normal with missing entries: maximum likelihood, imputation, pooling, and a test of randomness."""
 
-from emkit_mvn.conditional import Completion
 from emkit_mvn.estimator import NormalImputer
-from emkit_mvn.imputations import Imputations
-from emkit_mvn.information import MissingInformation, fraction_missing_information
-from emkit_mvn.little import McarTest, mcar_test
+from emkit_mvn.inference.information import MissingInformation, fraction_missing_information
+from emkit_mvn.inference.little import McarTest, mcar_test
+from emkit_mvn.kernels.conditional import Completion
 from emkit_mvn.model import MultivariateNormal
-from emkit_mvn.multiple import multiple_imputation
+from emkit_mvn.multiple.imputation import multiple_imputation
+from emkit_mvn.multiple.imputations import Imputations
+from emkit_mvn.multiple.pooling import PooledEstimate, WaldTest, pool, pool_results
 from emkit_mvn.params import NormalParams, NormalStatistics
-from emkit_mvn.pooling import PooledEstimate, WaldTest, pool, pool_results
 from emkit_mvn.priors import InverseWishart, Prior, Ridge
+from emkit_mvn.regression.estimator import NormalRegression
+from emkit_mvn.regression.table import RegressionSummary
 from emkit_mvn.structures import (
     BlockDiagonal,
     CovarianceStructure,
@@ -19,6 +21,9 @@ from emkit_mvn.structures import (
     Spherical,
     Unrestricted,
 )
+from emkit_mvn.student.conditional import StudentCompletion
+from emkit_mvn.student.model import MultivariateT
+from emkit_mvn.student.params import StudentParams, StudentStatistics
 
 __all__ = [
     "BlockDiagonal",
@@ -32,13 +37,19 @@ __all__ = [
     "McarTest",
     "MissingInformation",
     "MultivariateNormal",
+    "MultivariateT",
     "NormalImputer",
     "NormalParams",
+    "NormalRegression",
     "NormalStatistics",
     "PooledEstimate",
     "Prior",
+    "RegressionSummary",
     "Ridge",
     "Spherical",
+    "StudentCompletion",
+    "StudentParams",
+    "StudentStatistics",
     "Unrestricted",
     "WaldTest",
     "fraction_missing_information",

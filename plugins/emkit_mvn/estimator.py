@@ -15,9 +15,9 @@ from emkit.acceleration import Accelerator
 from emkit.arrays import as_sample_weight, one_of, whole_number
 from emkit.errors import EmkitWarning, LikelihoodDecreasedError
 from emkit.estimator import rng_of, warn_about
-from emkit_mvn.bounded import Box
-from emkit_mvn.face import ImputerFace, Layout, Names
-from emkit_mvn.indicator import GapIndicator
+from emkit_mvn.imputer.bounded import Box
+from emkit_mvn.imputer.face import ImputerFace, Layout, Names
+from emkit_mvn.imputer.indicator import GapIndicator
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
 from emkit_mvn.priors import Prior

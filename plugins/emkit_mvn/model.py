@@ -15,11 +15,11 @@ from emkit.arrays import as_array, as_sample_weight, share
 from emkit.errors import DegenerateError
 from emkit.families import raise_eigenvalues
 from emkit.space import Covariance, Fixed, Real, Space
-from emkit_mvn.conditional import Completion, Conditional
-from emkit_mvn.moments import Normal, expectations
+from emkit_mvn.kernels.conditional import Completion, Conditional
+from emkit_mvn.kernels.moments import Normal, expectations
+from emkit_mvn.kernels.rows import IncompleteRows, incomplete_rows
 from emkit_mvn.params import NormalParams, NormalStatistics
 from emkit_mvn.priors import Prior, PriorTerms, as_prior
-from emkit_mvn.rows import IncompleteRows, incomplete_rows
 from emkit_mvn.starts import available_case_params, monotone_params, random_params
 from emkit_mvn.structures import CovarianceStructure, Known, Unrestricted, as_structure
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from emkit.arrays import column_scales
 from emkit.families import raise_eigenvalues
-from emkit_mvn.monotone import monotone_maximum, monotone_order
+from emkit_mvn.kernels.monotone import monotone_maximum, monotone_order
+from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.params import NormalParams
-from emkit_mvn.rows import IncompleteRows
 from emkit_mvn.structures import CovarianceStructure, Unrestricted
 
 Array = NDArray[np.float64]

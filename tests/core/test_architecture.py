@@ -146,7 +146,8 @@ PUBLIC = {
     "emkit.families",
     "emkit.space",
     "emkit.testing",
-    "emkit.engines", "emkit.information",
+    "emkit.engines",
+    "emkit.information",
 }
 
 

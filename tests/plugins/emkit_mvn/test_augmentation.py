@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from emkit_mvn import InverseWishart, MultivariateNormal, Ridge
-from emkit_mvn.augmentation import Augmentation
-from emkit_mvn.chain import WorstFunction
-from emkit_mvn.conditional import Conditional
-from emkit_mvn.multiple import multiple_imputation
-from emkit_mvn.posterior import draw_posterior, noninformative, posterior_df, wishart_factors
-from emkit_mvn.rows import incomplete_rows
+from emkit_mvn.kernels.conditional import Conditional
+from emkit_mvn.kernels.rows import incomplete_rows
+from emkit_mvn.multiple.augmentation import Augmentation
+from emkit_mvn.multiple.chain import WorstFunction
+from emkit_mvn.multiple.imputation import multiple_imputation
+from emkit_mvn.multiple.posterior import draw_posterior, noninformative, posterior_df, wishart_factors
 from mvn_tables import AIRQUALITY, EMPLOYEE, MISSVALS
 from scipy import stats
 

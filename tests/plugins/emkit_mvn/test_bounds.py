@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 import pytest
-from emkit_mvn import bounded
 from emkit_mvn.estimator import NormalImputer
-from emkit_mvn.truncated import truncated_mean
+from emkit_mvn.imputer import bounded
+from emkit_mvn.kernels.truncated import truncated_mean
 from mvn_tables import AIRQUALITY
 from scipy import stats
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401

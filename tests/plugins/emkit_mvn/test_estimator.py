@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from emkit_mvn import BlockDiagonal, Known, MultivariateNormal, Ridge, estimator
 from emkit_mvn.estimator import NormalImputer
-from emkit_mvn.rows import IncompleteRows
+from emkit_mvn.kernels.rows import IncompleteRows
 from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, FITNESS, MDATA, MURRAY, NHANES
 from scipy import stats
 from sklearn.base import clone

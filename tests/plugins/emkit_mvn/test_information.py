@@ -6,8 +6,8 @@ import attrs
 import numpy as np
 import pytest
 from emkit_mvn import InverseWishart, Known, MultivariateNormal, Ridge
-from emkit_mvn.information import fraction_missing_information
-from emkit_mvn.rate import WhitenedMap, slowest_direction
+from emkit_mvn.inference.information import fraction_missing_information
+from emkit_mvn.inference.rate import WhitenedMap, slowest_direction
 from mvn_tables import AIRQUALITY, APPLE, CHOLESTEROL, EMPLOYEE, FITNESS, MDATA, MISSVALS, NHANES, SLEEP
 
 import emkit

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emkit_mvn.blocks import blocks_of
-from emkit_mvn.conditional import Conditional
-from emkit_mvn.inversion import inverses, roots
-from emkit_mvn.moments import Normal, expectations
-from emkit_mvn.monotone import monotone_order
-from emkit_mvn.patterns import patterns_of
-from emkit_mvn.rows import incomplete_rows
+from emkit_mvn.kernels.blocks import blocks_of
+from emkit_mvn.kernels.conditional import Conditional
+from emkit_mvn.kernels.inversion import inverses, roots
+from emkit_mvn.kernels.moments import Normal, expectations
+from emkit_mvn.kernels.monotone import monotone_order
+from emkit_mvn.kernels.patterns import patterns_of
+from emkit_mvn.kernels.rows import incomplete_rows
 
 from emkit.errors import DegenerateError
 

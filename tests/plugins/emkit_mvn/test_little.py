@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from emkit_mvn import MultivariateNormal
-from emkit_mvn.little import mcar_test
+from emkit_mvn.inference.little import mcar_test
 from mvn_tables import AIRQUALITY, APPLE, CHOLESTEROL, EMPLOYEE, MISSVALS, NHANES, SLEEP
 from scipy import stats
 
@@ -136,7 +136,7 @@ def test_a_loose_stop_is_visible_and_a_stop_too_early_is_warned_of(monkeypatch):
     loose = mcar_test(EMPLOYEE, tol=1e-2)
     assert 1e-9 < abs(loose.statistic / 14.6317211814 - 1) < 0.1
     short = emkit.fit(MultivariateNormal(), (EMPLOYEE, np.ones(20)), max_iter=3)
-    monkeypatch.setattr("emkit_mvn.little.fit", lambda *a, **k: short)
+    monkeypatch.setattr("emkit_mvn.inference.little.fit", lambda *a, **k: short)
     with pytest.warns(ConvergenceWarning, match="max_iter"):
         mcar_test(EMPLOYEE)
 

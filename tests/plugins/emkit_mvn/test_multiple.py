@@ -9,9 +9,9 @@ import pandas as pd
 import polars as pl
 import pytest
 from emkit_mvn import InverseWishart, MultivariateNormal, Ridge
-from emkit_mvn.multiple import multiple_imputation
-from emkit_mvn.resampling import Replicate
-from emkit_mvn.rows import incomplete_rows
+from emkit_mvn.kernels.rows import incomplete_rows
+from emkit_mvn.multiple.imputation import multiple_imputation
+from emkit_mvn.multiple.resampling import Replicate
 from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, MARIJUANA, SLEEP
 from scipy import stats
 
@@ -279,6 +279,8 @@ def test_weights_narrow_the_draws_of_the_params(method):
     np.testing.assert_allclose(spreads[0] / spreads[1], 5, rtol=0.3)
 
 
+# On the floor differences of the EM map are rounding, and may or may not show a rate of one.
+@pytest.mark.filterwarnings("ignore:multiple_imputation. the gaps hide:emkit.errors.ConvergenceWarning")
 def test_collinear_columns_are_imputed_with_a_warning():
     with pytest.warns(DegenerateWarning, match="eigenvalue floor"):
         imputations = multiple_imputation(SLEEP, 2, random_state=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emkit_mvn.pooling import pool, pool_results
+from emkit_mvn.multiple.pooling import pool, pool_results
 from scipy import stats
 
 

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from emkit_mvn.regression import NormalRegression
+from emkit_mvn.regression.estimator import NormalRegression
 from mvn_tables import AIRQUALITY, CHOLESTEROL
 from scipy import optimize, stats
 from sklearn.base import clone

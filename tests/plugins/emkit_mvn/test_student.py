@@ -6,10 +6,10 @@ import attrs
 import numpy as np
 import pytest
 from emkit_mvn.model import MultivariateNormal
-from emkit_mvn.student import MultivariateT
-from emkit_mvn.student_leaps import to_normal
-from emkit_mvn.student_params import StudentParams, Tail
-from emkit_mvn.student_tail import TailDensity, df_from_curve, log_minus_digamma
+from emkit_mvn.student.leaps import to_normal
+from emkit_mvn.student.model import MultivariateT
+from emkit_mvn.student.params import StudentParams, Tail
+from emkit_mvn.student.tail import TailDensity, df_from_curve, log_minus_digamma
 from mvn_tables import AIRQUALITY
 from scipy import integrate, optimize, stats
 from scipy.special import gammaln, psi

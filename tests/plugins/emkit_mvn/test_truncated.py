@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emkit_mvn import truncated
-from emkit_mvn.truncated import truncated_draws, truncated_mean
+from emkit_mvn.kernels import truncated
+from emkit_mvn.kernels.truncated import truncated_draws, truncated_mean
 from scipy import integrate, stats
 
 INF = np.inf

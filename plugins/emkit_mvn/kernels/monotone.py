@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit_mvn.blocks import Block
-from emkit_mvn.patterns import Booleans, Indices
+from emkit_mvn.kernels.blocks import Block
+from emkit_mvn.kernels.patterns import Booleans, Indices
 
 Array = NDArray[np.float64]
 

@@ -13,11 +13,11 @@ from emkit import Accelerator, EMResult
 from emkit.arrays import as_matrix, as_sample_weight, column_names, whole_number
 from emkit.convergence import Tolerance
 from emkit.estimator import Estimator, fit_with_warnings, rng_of
-from emkit_mvn.conditional import Conditional
+from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
 from emkit_mvn.priors import Prior
-from emkit_mvn.regression_table import Coefficients, RegressionSummary
+from emkit_mvn.regression.table import Coefficients, RegressionSummary
 
 Array = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ class NormalRegression(Estimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from emkit_mvn.regression import NormalRegression
+    >>> from emkit_mvn.regression.estimator import NormalRegression
     >>> X = np.array([[1.0, 2.0], [2.0, np.nan], [3.0, 1.0], [4.0, 5.0], [np.nan, 4.0], [6.0, 3.0], [5.0, 1.0]])
     >>> y = np.array([3.1, 5.0, 4.2, 8.8, 9.1, np.nan, 5.8])
     >>> regression = NormalRegression().fit(X, y)

@@ -21,17 +21,17 @@ from emkit import EStep, LatentModel
 from emkit.arrays import as_sample_weight, share
 from emkit.families import raise_eigenvalues
 from emkit.space import Covariance, Fixed, Real, Space
+from emkit_mvn.kernels.moments import Normal
+from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.model import MultivariateNormal
-from emkit_mvn.moments import Normal
 from emkit_mvn.params import NormalParams
-from emkit_mvn.rows import IncompleteRows
-from emkit_mvn.student_conditional import StudentCompletion, StudentConditional
-from emkit_mvn.student_leaps import from_normal, to_normal
-from emkit_mvn.student_moments import weighted_expectations
-from emkit_mvn.student_params import StudentParams, StudentStatistics, Tail
-from emkit_mvn.student_rows import every_row
-from emkit_mvn.student_starts import random_start, robust_params
-from emkit_mvn.student_tail import df_from_curve
+from emkit_mvn.student.conditional import StudentCompletion, StudentConditional
+from emkit_mvn.student.leaps import from_normal, to_normal
+from emkit_mvn.student.moments import weighted_expectations
+from emkit_mvn.student.params import StudentParams, StudentStatistics, Tail
+from emkit_mvn.student.rows import every_row
+from emkit_mvn.student.starts import random_start, robust_params
+from emkit_mvn.student.tail import df_from_curve
 
 Array = NDArray[np.float64]
 

@@ -16,16 +16,16 @@ from emkit.arrays import as_matrix, as_sample_weight, column_names, one_of, whol
 from emkit.engines import EngineChoice, as_engine, opened
 from emkit.errors import ConvergenceWarning
 from emkit.estimator import rng_of, warn_about
-from emkit_mvn.bounded import Box
-from emkit_mvn.chain import Chain, check_can_augment, check_rows, is_too_slow, run_chain
-from emkit_mvn.containers import snapshot
-from emkit_mvn.imputations import Imputations
+from emkit_mvn.imputer.bounded import Box
+from emkit_mvn.imputer.containers import snapshot
+from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.model import MultivariateNormal
+from emkit_mvn.multiple.chain import Chain, check_can_augment, check_rows, is_too_slow, run_chain
+from emkit_mvn.multiple.imputations import Imputations
+from emkit_mvn.multiple.posterior import noninformative
+from emkit_mvn.multiple.resampling import Replicate
 from emkit_mvn.params import NormalParams
-from emkit_mvn.posterior import noninformative
 from emkit_mvn.priors import Prior
-from emkit_mvn.resampling import Replicate
-from emkit_mvn.rows import IncompleteRows
 
 Array = NDArray[np.float64]
 

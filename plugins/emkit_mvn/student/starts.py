@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from emkit.arrays import column_scales
 from emkit.families import raise_eigenvalues
-from emkit_mvn.rows import IncompleteRows
-from emkit_mvn.student_params import StudentParams
-from emkit_mvn.student_rows import CONSTANT_ULPS, middle_and_spread
+from emkit_mvn.kernels.rows import IncompleteRows
+from emkit_mvn.student.params import StudentParams
+from emkit_mvn.student.rows import CONSTANT_ULPS, middle_and_spread
 
 Array = NDArray[np.float64]
 

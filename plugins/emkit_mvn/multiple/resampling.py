@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from emkit import EMResult, fit
 from emkit.errors import FitFailedError
+from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
-from emkit_mvn.rows import IncompleteRows
 
 Array = NDArray[np.float64]
 

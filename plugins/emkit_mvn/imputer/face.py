@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from emkit import EMResult
 from emkit.arrays import as_matrix, as_sample_weight, whole_number
 from emkit.estimator import TransformerFace, rng_of
-from emkit_mvn.bounded import Box
-from emkit_mvn.conditional import Conditional
-from emkit_mvn.indicator import GapIndicator, gap_marker, without_marked
+from emkit_mvn.imputer.bounded import Box
+from emkit_mvn.imputer.indicator import GapIndicator, gap_marker, without_marked
+from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.params import NormalParams
 
 Array = NDArray[np.float64]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from emkit_mvn.blocks import Block
-from emkit_mvn.moments import Normal, _conditional_covariance, filled_residuals, solved
-from emkit_mvn.student_params import TailStatistics
-from emkit_mvn.student_tail import TailDensity
+from emkit_mvn.kernels.blocks import Block
+from emkit_mvn.kernels.moments import Normal, conditional_covariance, filled_residuals, solved
+from emkit_mvn.student.params import TailStatistics
+from emkit_mvn.student.tail import TailDensity
 
 Array = NDArray[np.float64]
 
@@ -61,7 +61,7 @@ def weighted_expectations(blocks: Iterable[Block], normal: Normal, tail: float) 
         u = density.weights(distances)
         weighted = u[:, None] * residuals
         first += block.multipliers @ weighted
-        second += weighted.T @ residuals + _conditional_covariance(block, normal, inverse)
+        second += weighted.T @ residuals + conditional_covariance(block, normal, inverse)
         log_determinant += float(block.weights @ log_determinants)
         sums += _tail_sums(density, shares, distances, u)
         if tail == 0:

@@ -14,11 +14,11 @@ from emkit import EMResult
 from emkit.arrays import as_matrix, column_names
 from emkit.engines import EngineChoice, as_engine, opened
 from emkit.estimator import rng_of
-from emkit_mvn.bounded import Box
-from emkit_mvn.conditional import Conditional
-from emkit_mvn.containers import completed_like
+from emkit_mvn.imputer.bounded import Box
+from emkit_mvn.imputer.containers import completed_like
+from emkit_mvn.kernels.conditional import Conditional
+from emkit_mvn.multiple.pooling import PooledEstimate, pool_results
 from emkit_mvn.params import NormalParams
-from emkit_mvn.pooling import PooledEstimate, pool_results
 
 Array = NDArray[np.float64]
 

@@ -16,11 +16,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit_mvn.blocks import Block
-from emkit_mvn.moments import Normal, filled_residuals, solved
-from emkit_mvn.posterior import draw_posterior, wishart_factors
+from emkit_mvn.kernels.blocks import Block
+from emkit_mvn.kernels.moments import Normal, filled_residuals, solved
+from emkit_mvn.kernels.rows import IncompleteRows, Units
+from emkit_mvn.multiple.posterior import draw_posterior, wishart_factors
 from emkit_mvn.priors import PriorTerms
-from emkit_mvn.rows import IncompleteRows, Units
 
 Array = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit_mvn.blocks import Block, blocks_of
-from emkit_mvn.inversion import inverses, roots
-from emkit_mvn.moments import Normal, filled_residuals, solved
-from emkit_mvn.patterns import Indices, patterns_of
+from emkit_mvn.kernels.blocks import Block, blocks_of
+from emkit_mvn.kernels.inversion import inverses, roots
+from emkit_mvn.kernels.moments import Normal, filled_residuals, solved
+from emkit_mvn.kernels.patterns import Indices, patterns_of
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ class Part:
     residuals : (n_rows, n_features)
         ``(E[x | seen cells] - mean) / scale``.
     inverse : (n_cells, n_cells, n_patterns)
-        As :func:`emkit_mvn.moments.solved` gives it.
+        As :func:`emkit_mvn.kernels.moments.solved` gives it.
     """
 
     index: Indices

@@ -13,10 +13,10 @@ from scipy import special
 from emkit import Status, Tolerance, fit
 from emkit.arrays import as_matrix, as_sample_weight
 from emkit.errors import ConvergenceWarning, DegenerateWarning
-from emkit_mvn.conditional import Conditional
+from emkit_mvn.kernels.conditional import Conditional
+from emkit_mvn.kernels.patterns import patterns_of
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
-from emkit_mvn.patterns import patterns_of
 
 Array = NDArray[np.float64]
 

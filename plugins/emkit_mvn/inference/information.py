@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EMResult, read_only
+from emkit_mvn.inference.rate import WhitenedMap
 from emkit_mvn.model import MultivariateNormal, NormalData
 from emkit_mvn.params import NormalParams
-from emkit_mvn.rate import WhitenedMap
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit_mvn.patterns import Booleans, Indices, Patterns
+from emkit_mvn.kernels.patterns import Booleans, Indices, Patterns
 
 Array = NDArray[np.float64]
 

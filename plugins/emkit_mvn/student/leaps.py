@@ -8,8 +8,8 @@ import attrs
 import numpy as np
 
 from emkit.families import raise_eigenvalues
-from emkit_mvn.student_moments import CANDIDATES
-from emkit_mvn.student_params import StudentParams, TailStatistics
+from emkit_mvn.student.moments import CANDIDATES
+from emkit_mvn.student.params import StudentParams, TailStatistics
 
 #: Only tails lighter than this (twenty degrees of freedom) may give way to none. From a start whose scatter is far off
 #: even a normal may be likelier than the params, and on the way there EM could find a better maximum.

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from emkit_mvn.augmentation import Augmentation
+from emkit_mvn.inference.rate import WhitenedMap, slowest_direction
+from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.model import MultivariateNormal
+from emkit_mvn.multiple.augmentation import Augmentation
+from emkit_mvn.multiple.posterior import noninformative, posterior_df
 from emkit_mvn.params import NormalParams
-from emkit_mvn.posterior import noninformative, posterior_df
 from emkit_mvn.priors import PriorTerms, Ridge
-from emkit_mvn.rate import WhitenedMap, slowest_direction
-from emkit_mvn.rows import IncompleteRows
 
 Array = NDArray[np.float64]
 

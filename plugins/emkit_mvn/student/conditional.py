@@ -6,11 +6,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit_mvn.conditional import Conditional, Part
-from emkit_mvn.moments import solved
-from emkit_mvn.student_moments import seen_cells, squared_distances
-from emkit_mvn.student_params import StudentParams
-from emkit_mvn.student_tail import TailDensity
+from emkit_mvn.kernels.conditional import Conditional, Part
+from emkit_mvn.kernels.moments import solved
+from emkit_mvn.student.moments import seen_cells, squared_distances
+from emkit_mvn.student.params import StudentParams
+from emkit_mvn.student.tail import TailDensity
 
 Array = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix, as_sample_weight
-from emkit_mvn.blocks import blocks_of
-from emkit_mvn.patterns import patterns_of
-from emkit_mvn.rows import IncompleteRows, Units, pair_weights
+from emkit_mvn.kernels.blocks import blocks_of
+from emkit_mvn.kernels.patterns import patterns_of
+from emkit_mvn.kernels.rows import IncompleteRows, Units, pair_weights
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from emkit_mvn.conditional import Conditional, Part
-from emkit_mvn.truncated import truncated_draws, truncated_mean
+from emkit_mvn.kernels.conditional import Conditional, Part
+from emkit_mvn.kernels.truncated import truncated_draws, truncated_mean
 
 Array = NDArray[np.float64]
 Booleans = NDArray[np.bool_]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix, as_sample_weight
-from emkit_mvn.blocks import Block, blocks_of
-from emkit_mvn.patterns import patterns_of
+from emkit_mvn.kernels.blocks import Block, blocks_of
+from emkit_mvn.kernels.patterns import patterns_of
 
 Array = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack, solve_triangular
 
 from emkit.errors import DegenerateError
-from emkit_mvn.blocks import Block
-from emkit_mvn.inversion import inverses
+from emkit_mvn.kernels.blocks import Block
+from emkit_mvn.kernels.inversion import inverses
 
 Array = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ def expectations(blocks: Iterable[Block], normal: Normal) -> Expectations:
         residuals = filled_residuals(block, normal, inverse)
         first += block.multipliers @ residuals
         products += residuals.T @ residuals
-        spread += _conditional_covariance(block, normal, inverse)
+        spread += conditional_covariance(block, normal, inverse)
         log_determinant += float(block.weights @ log_determinants)
     # At the conditional mean the quadratic form of all cells is that of the seen ones.
     whitened = solve_triangular(normal.factor, products, lower=True, check_finite=False)
@@ -120,7 +120,7 @@ def _times(inverse: Array, vectors: Array, block: Block) -> Array:
     return product
 
 
-def _conditional_covariance(block: Block, normal: Normal, inverse: Array) -> Array:
+def conditional_covariance(block: Block, normal: Normal, inverse: Array) -> Array:
     """Return the sum over rows of ``Cov[x | seen cells]``, which is zero but for the gaps."""
     size = len(normal.mean)
     flat = np.bincount(block.pairs.ravel(), (inverse * block.weights).ravel(), size * size)

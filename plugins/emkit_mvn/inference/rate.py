@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
-from emkit_mvn.rows import IncompleteRows
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""Multiple imputation: completed tables that differ as much as the gaps leave open, and pooling of what they give."""
