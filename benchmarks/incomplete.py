@@ -32,13 +32,14 @@ class Case:
     share: float
     norm: float | None = None
     n_patterns: int | None = None
+    n_factors: int = 3
 
     def table(self) -> np.ndarray:
-        """Return correlated columns with gaps: in any pattern, or in some few hundred."""
+        """Return columns that a few factors and noise of the same size make, with gaps: in any pattern, or in a few."""
         rng = np.random.default_rng(0)
-        x = rng.normal(size=(self.n_samples, self.n_features)) @ (
-            np.eye(self.n_features) + 0.3 * rng.normal(size=(self.n_features, self.n_features))
-        )
+        factors = rng.normal(size=(self.n_samples, self.n_factors))
+        x = factors @ rng.normal(size=(self.n_factors, self.n_features)) / np.sqrt(self.n_factors)
+        x += rng.normal(size=x.shape)
         if self.n_patterns is None:
             x[rng.random(x.shape) < self.share] = np.nan
         else:
@@ -105,8 +106,10 @@ def tables(repeats: int) -> list[Table]:
     fits = Table(("Fit and fill", "IterativeImputer, ms", "NormalImputer", "ratio", "wanted"))
     row, there = a_fit("air quality, 153 x 6", datasets.air_quality().values, repeats)
     fits.add(*row)
-    row, _ = a_fit("5 000 x 20, 20 % missing", CASES[0].table(), min(repeats, 3))
-    fits.add(*row)
+    for n_factors in (3, 30):
+        table = attrs.evolve(CASES[0], n_factors=n_factors).table()
+        row, _ = a_fit(f"5 000 x 20, 20 % missing, {n_factors} factors", table, min(repeats, 3))
+        fits.add(*row)
     heads = (
         "One EM iteration",
         "emkit, ms",

@@ -73,7 +73,8 @@ class GainMonitor(Monitor):
                 self.wants_plain = True
             return False
         is_known = self.n_seen >= MIN_STEPS or step.largest <= SHORT
-        is_small = step.largest <= self.rule.step and self._is_little_left()
+        # Looking closer costs more than the rest of a check, and before a rate is known it decides nothing.
+        is_small = is_known and step.largest <= self.rule.step and self._is_little_left()
         # Steps of a nearly singular model are rounding long before they are that short: they no longer shrink.
         is_noise = self.since >= RESTLESS and step.largest <= self.rule.step
         if is_noise:
@@ -82,7 +83,7 @@ class GainMonitor(Monitor):
         if at_rest:
             # Ratios of such steps say nothing, and what is left drowns in rounding.
             self.gap = min(self.gap, step.floor)
-        self.n_passed = self.n_passed + 1 if (is_known and is_small) or at_rest else 0
+        self.n_passed = self.n_passed + 1 if is_small or at_rest else 0
         self.wants_plain = self.n_passed > 0
         self.is_stalled = self.at_floor >= PATIENCE and step.largest > self.rule.step
         return self.n_passed >= CHECKS

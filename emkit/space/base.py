@@ -33,6 +33,11 @@ def outside(name: str, index: tuple[int, ...], expected: str, found: object) -> 
     return InvalidParamsError(f"{place} must be {expected}, but is {found}. Give starting params inside that set.")
 
 
+def first_true(flags: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """Return the index of the first True in a list, an empty list if there is none."""
+    return [tuple(np.argwhere(flags)[0].tolist())] if np.any(flags) else []
+
+
 class Space(ABC):
     """One set of parameter values.
 

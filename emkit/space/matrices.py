@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.space.base import BOUND_RTOL, Array, Space, as_floats, outside
+from emkit.space.base import BOUND_RTOL, Array, Space, as_floats, first_true, outside
 from emkit.space.scalars import Real
 
 #: Rounding of the eigenvalues of a matrix, relative to its largest entry.
@@ -53,16 +53,16 @@ class Covariance(Space):
         standard = self._standardised(array)
         asymmetry = np.abs(standard - np.swapaxes(standard, -1, -2)).max(axis=(-1, -2))
         size = np.abs(standard).max(axis=(-1, -2))
-        for index in np.argwhere(asymmetry > 1e-8 * size)[:1]:
-            raise outside(name, tuple(index), "symmetric", f"not, by {asymmetry[tuple(index)]:.3g}")
+        for index in first_true(asymmetry > 1e-8 * size):
+            raise outside(name, index, "symmetric", f"not, by {asymmetry[index]:.3g}")
         self._check_ties(standard, size, name)
         smallest = np.linalg.eigvalsh(standard)[..., 0]
         # Rounding of an eigenvalue is relative to the largest one.
         slack = self.floor * BOUND_RTOL + EIGENVALUE_RTOL * size
         wrong = (smallest <= 0) | (smallest < self.floor - slack)
-        for index in np.argwhere(wrong)[:1]:
+        for index in first_true(wrong):
             expected = f"positive definite with eigenvalues of at least {self.floor:g} (relative to its units)"
-            raise outside(name, tuple(index), expected, f"a matrix with eigenvalue {smallest[tuple(index)]:.3g}")
+            raise outside(name, index, expected, f"a matrix with eigenvalue {smallest[index]:.3g}")
 
     def _check_ties(self, standard: Array, size: Array, name: str) -> None:
         if self.ties is None:
@@ -71,10 +71,10 @@ class Covariance(Space):
             entries = standard[..., self.ties == label]
             expected = 0.0 if label < 0 else entries[..., :1]
             off = np.abs(entries - expected).max(axis=-1) > 1e-8 * size
-            for index in np.argwhere(off)[:1]:
+            for index in first_true(off):
                 where = np.argwhere(self.ties == label)[:3].tolist()
                 wanted = f"{'zero' if label < 0 else 'equal'} in the entries {where}"
-                raise outside(name, tuple(index), wanted, "not")
+                raise outside(name, index, wanted, "not")
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether every matrix stays positive definite and above the floor."""

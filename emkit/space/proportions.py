@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.space.base import INSIDE, PROBABILITY_ATOL, Array, Space, as_floats, outside
+from emkit.space.base import INSIDE, PROBABILITY_ATOL, Array, Space, as_floats, first_true, outside
 
 #: How far from one a proportion may sum. Rounding of 1e6 additions stays far below it, a mistake far above.
 SUM_TOLERANCE = 1e-8
@@ -26,14 +26,14 @@ class Simplex(Space):
     def check(self, value: Any, name: str) -> None:
         """Raise unless rows are non-negative, zero outside the support, and sum to one."""
         array = as_floats(value)
-        for index in np.argwhere(~(array >= 0))[:1]:
-            raise outside(name, tuple(index), "a proportion of at least 0", array[tuple(index)])
-        for index in np.argwhere((array > 0) & ~self._support(array))[:1]:
-            raise outside(name, tuple(index), "0 (outside the support)", array[tuple(index)])
+        for index in first_true(~(array >= 0)):
+            raise outside(name, index, "a proportion of at least 0", array[index])
+        for index in first_true((array > 0) & ~self._support(array)):
+            raise outside(name, index, "0 (outside the support)", array[index])
         total = array.sum(axis=-1)
-        for index in np.argwhere(~(np.abs(total - 1) <= SUM_TOLERANCE))[:1]:
+        for index in first_true(~(np.abs(total - 1) <= SUM_TOLERANCE)):
             raise outside(
-                name, tuple(index), "a set of proportions that sum to 1", f"summing to {float(total[tuple(index)])!r}"
+                name, index, "a set of proportions that sum to 1", f"summing to {float(total[index])!r}"
             )
 
     def _support(self, value: Array) -> NDArray[np.bool_]:

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.space.base import BOUND_RTOL, INSIDE, ON_BOUND, PROBABILITY_ATOL, Array, Space, as_floats, outside
+from emkit.space.base import BOUND_RTOL, INSIDE, ON_BOUND, PROBABILITY_ATOL, Array, Space, as_floats, first_true, outside
 
 
 @attrs.frozen(eq=False)
@@ -20,8 +20,8 @@ class Real(Space):
     def check(self, value: Any, name: str) -> None:
         """Raise unless every entry is finite."""
         array = as_floats(value)
-        for index in np.argwhere(~np.isfinite(array))[:1]:
-            raise outside(name, tuple(index), "a finite number", array[tuple(index)])
+        for index in first_true(~np.isfinite(array)):
+            raise outside(name, index, "a finite number", array[index])
 
     def typical(self, value: Array) -> Array:
         """Return the declared scale, else the root mean square."""
@@ -43,12 +43,12 @@ class Positive(Space):
         """Raise unless every entry is finite and at least ``lower``."""
         Real().check(value, name)
         array = as_floats(value)
-        for index in np.argwhere(array < self._edge(-1))[:1]:
+        for index in first_true(array < self._edge(-1)):
             raise outside(
                 name,
-                tuple(index),
-                f"at least {np.broadcast_to(self.lower, array.shape)[tuple(index)]:g}",
-                array[tuple(index)],
+                index,
+                f"at least {np.broadcast_to(self.lower, array.shape)[index]:g}",
+                array[index],
             )
 
     def allows(self, proposal: Array, reference: Array) -> bool:
@@ -92,8 +92,8 @@ class UnitInterval(Space):
     def check(self, value: Any, name: str) -> None:
         """Raise unless every entry is in [0, 1]."""
         array = as_floats(value)
-        for index in np.argwhere(~((array >= 0) & (array <= 1)))[:1]:
-            raise outside(name, tuple(index), "in [0, 1]", array[tuple(index)])
+        for index in first_true(~((array >= 0) & (array <= 1))):
+            raise outside(name, index, "in [0, 1]", array[index])
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether entries inside (0, 1) stay inside."""
@@ -123,8 +123,8 @@ class Ordered(Space):
         """Raise unless entries are finite and strictly increasing along the last axis."""
         Real().check(value, name)
         array = as_floats(value)
-        for index in np.argwhere(np.diff(array, axis=-1) <= 0)[:1]:
-            raise outside(name, tuple(index), "less than the next entry", array[tuple(index)])
+        for index in first_true(np.diff(array, axis=-1) <= 0):
+            raise outside(name, index, "less than the next entry", array[index])
 
     def allows(self, proposal: Array, reference: Array) -> bool:
         """Return whether the order is kept."""
@@ -160,7 +160,7 @@ class Integer(Space):
         """Raise unless every entry is a whole number."""
         array = as_floats(value)
         for index in np.argwhere(~(np.isfinite(array) & (array == np.round(array))))[:1]:
-            raise outside(name, tuple(index), "a whole number", array[tuple(index)])
+            raise outside(name, index, "a whole number", array[index])
 
     def tangent(self, value: Array) -> Array:
         """Return no direction."""

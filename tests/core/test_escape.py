@@ -101,7 +101,8 @@ def test_the_history_of_an_escape_never_falls_and_counts_every_e_step():
     # Looking for the spaces of fields that declare none takes E-steps of its own; this model declares all.
     assert result.n_e_steps == len(calls)
     assert result.starts[0].n_e_steps == len(calls)
-    assert (np.diff(result.objectives) >= 0).all()
+    # But for rounding.
+    assert (np.diff(result.objectives) >= -1e-12).all()
     assert (np.diff(result.history.n_e_steps) > 0).all()
     assert result.history.n_e_steps[-1] <= result.n_e_steps
     assert result.objectives[-1] == result.objective
@@ -200,7 +201,8 @@ def test_the_history_begins_anew_where_a_candidate_that_starts_low_gets_higher()
     result = emkit.fit(Far(), CLUSTERS, TWO_ON_ONE, escapes=1)
     assert Far().e_step(Far().escape(None, None)[0], CLUSTERS).log_likelihood < stuck.objective
     assert np.sort(result.params.means) == pytest.approx(CENTRES, abs=0.3)
-    assert (np.diff(result.objectives) >= 0).all()
+    # But for rounding.
+    assert (np.diff(result.objectives) >= -1e-12).all()
     assert result.objectives[: len(stuck.objectives)].tolist() == stuck.objectives.tolist()
 
 
