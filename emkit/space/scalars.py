@@ -8,7 +8,17 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.space.base import BOUND_RTOL, INSIDE, ON_BOUND, PROBABILITY_ATOL, Array, Space, as_floats, first_true, outside
+from emkit.space.base import (
+    BOUND_RTOL,
+    INSIDE,
+    ON_BOUND,
+    PROBABILITY_ATOL,
+    Array,
+    Space,
+    as_floats,
+    first_true,
+    outside,
+)
 
 
 @attrs.frozen(eq=False)
