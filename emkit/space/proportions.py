@@ -32,9 +32,7 @@ class Simplex(Space):
             raise outside(name, index, "0 (outside the support)", array[index])
         total = array.sum(axis=-1)
         for index in first_true(~(np.abs(total - 1) <= SUM_TOLERANCE)):
-            raise outside(
-                name, index, "a set of proportions that sum to 1", f"summing to {float(total[index])!r}"
-            )
+            raise outside(name, index, "a set of proportions that sum to 1", f"summing to {float(total[index])!r}")
 
     def _support(self, value: Array) -> NDArray[np.bool_]:
         return np.ones(value.shape, dtype=bool) if self.support is None else np.broadcast_to(self.support, value.shape)

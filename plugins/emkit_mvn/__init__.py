@@ -7,7 +7,8 @@ from emkit_mvn.kernels.conditional import Completion
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.multiple.imputation import multiple_imputation
 from emkit_mvn.multiple.imputations import Imputations
-from emkit_mvn.multiple.pooling import PooledEstimate, WaldTest, pool, pool_results
+from emkit_mvn.multiple.pooling import PooledEstimate, pool, pool_results
+from emkit_mvn.multiple.wald import WaldTest
 from emkit_mvn.params import NormalParams, NormalStatistics
 from emkit_mvn.priors import InverseWishart, Prior, Ridge
 from emkit_mvn.regression.estimator import NormalRegression
@@ -22,6 +23,7 @@ from emkit_mvn.structures import (
     Unrestricted,
 )
 from emkit_mvn.student.conditional import StudentCompletion
+from emkit_mvn.student.estimator import StudentImputer
 from emkit_mvn.student.model import MultivariateT
 from emkit_mvn.student.params import StudentParams, StudentStatistics
 
@@ -48,6 +50,7 @@ __all__ = [
     "Ridge",
     "Spherical",
     "StudentCompletion",
+    "StudentImputer",
     "StudentParams",
     "StudentStatistics",
     "Unrestricted",

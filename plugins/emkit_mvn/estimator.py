@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit import EMResult, Tolerance, fit
+from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_sample_weight, one_of, whole_number
-from emkit.errors import EmkitWarning, LikelihoodDecreasedError
-from emkit.estimator import rng_of, warn_about
+from emkit.arrays import one_of
 from emkit_mvn.imputer.bounded import Box
-from emkit_mvn.imputer.face import ImputerFace, Layout, Names
-from emkit_mvn.imputer.indicator import GapIndicator
+from emkit_mvn.imputer.face import ImputerFace
+from emkit_mvn.imputer.layout import Indices
+from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
 from emkit_mvn.priors import Prior
 from emkit_mvn.structures import BlockDiagonal, CovarianceStructure, Known
 
 Array = NDArray[np.float64]
-Booleans = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 
 _STRUCTURES = ("full", "diag", "spherical", "exchangeable")
 
@@ -117,53 +112,8 @@ class NormalImputer(ImputerFace):
     random_state: Any = attrs.field(default=None, kw_only=True)
     verbose: int = attrs.field(default=0, kw_only=True)
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> NormalImputer:
-        """Fit the normal distribution to the seen cells.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-        y : ignored
-        sample_weight : array-like of shape (n_samples,), optional
-            A weight of 2 counts a row twice, a weight of 0 leaves it out.
-
-        Raises
-        ------
-        ValueError
-            If no cell is seen, or a setting is wrong.
-        """
-        with self._all_or_nothing():
-            x = self._check_fit_input(X)
-            weights = as_sample_weight(sample_weight, len(x))
-            if weights is not None and not weights.all():
-                # Rows that do not count say nothing about which columns have gaps either.
-                x, weights = x[weights > 0], weights[weights > 0]
-            missing = np.isnan(x)
-            seen = self._seen_features(missing)
-            box = Box.of(self.min_value, self.max_value, self._labels())
-            model = self._model(seen)
-            result = self._climb(model, x[:, seen], weights)
-            result = attrs.evolve(result, notes=_with_names(result, self._labels()[seen]))
-            warn_about(result, type(self).__name__)
-            self.indicator_ = GapIndicator.of(missing) if self.add_indicator else None
-            self.n_features_with_missing_ = int(missing.any(axis=0).sum())
-            self._box = box.of_columns(seen)
-            self._layout = Layout(x.shape[1], seen, bool(self.keep_empty_features), self.indicator_)
-            self._adopt(model, result, seen)
-        return self
-
-    def _seen_features(self, missing: Booleans) -> Indices:
-        """Return the positions of the columns with a seen cell; the others are warned about if they are dropped."""
-        empty = missing.all(axis=0)
-        if empty.all():
-            msg = "X has no seen cell (in rows of positive weight): there is nothing to fit to."
-            raise ValueError(msg)
-        if empty.any() and not self.keep_empty_features:
-            text = f"Skipping features without any observed values: {self._labels()[empty]}."
-            warnings.warn(f"{type(self).__name__}: {text}", EmkitWarning, stacklevel=3)
-        return np.flatnonzero(~empty)
-
     def _model(self, seen: Indices) -> MultivariateNormal:
+        self._box = Box.of(self.min_value, self.max_value, self._labels()).of_columns(seen)
         structure = self.covariance_type
         if not isinstance(structure, CovarianceStructure):
             structure = one_of(structure, "covariance_type", _STRUCTURES)
@@ -171,52 +121,23 @@ class NormalImputer(ImputerFace):
             structure = _of_columns(structure, seen, self.n_features_in_)
         return MultivariateNormal(structure, self.prior, floor=self.floor)
 
-    def _climb(self, model: MultivariateNormal, x: Array, weights: Array | None) -> EMResult[NormalParams]:
-        data: Any = x if weights is None else (x, weights)
-        if model.leaf_rows is None or len(x) <= model.leaf_rows:
-            # One leaf: prepared here it is prepared once, not for the start and for the climb.
-            data = model.prepare(data)
-        try:
-            return fit(
-                model,
-                data,
-                accelerate=self.accelerate,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                n_starts=whole_number(self.n_init, "n_init"),
-                rng=rng_of(self.random_state),
-                progress=bool(self.verbose),
-            )
-        except LikelihoodDecreasedError as error:
-            result: EMResult[NormalParams] = error.result
-            return result
-
-    def _adopt(self, model: MultivariateNormal, result: EMResult[NormalParams], seen: Indices) -> None:
-        self.model_ = model
-        self.result_ = result
-        self.seen_features_ = seen
+    def _adopt(self, params: NormalParams, seen: Indices) -> None:
         self.mean_ = np.full(self.n_features_in_, np.nan)
-        self.mean_[seen] = result.params.mean
+        self.mean_[seen] = params.mean
         self.covariance_ = np.full((self.n_features_in_, self.n_features_in_), np.nan)
-        self.covariance_[np.ix_(seen, seen)] = result.params.covariance
-        self.converged_ = result.converged
-        self.n_iter_ = max(result.n_iter, 1)
+        self.covariance_[np.ix_(seen, seen)] = params.covariance
+
+    def _conditional(self) -> Conditional:
+        return Conditional.of(self.result_.params.mean, self.result_.params.covariance)
+
+    def _filled(self, x: Array) -> Array:
+        return self._box.fill(self._conditional(), x)
+
+    def _drawn(self, x: Array, rng: np.random.Generator) -> Array:
+        return self._box.draw(self._conditional(), x, rng)
 
 
 MultivariateNormal.face = NormalImputer
-
-
-def _with_names(result: EMResult[NormalParams], labels: Names) -> tuple[str, ...]:
-    """Return the notes of a fit, in which pairs of positions become the names of the columns."""
-    model: Any = result.model
-
-    def named(pair: re.Match[str]) -> str:
-        first, second = (labels[int(position)] for position in pair.groups())
-        return f"{first!r} and {second!r}"
-
-    # The notes of the driver name entries of params, which have no other names.
-    own = {note: re.sub(r"\b(\d+) and (\d+)\b", named, note) for note in model.notes(result.params)}
-    return tuple(own.get(note, note) for note in result.notes)
 
 
 def _of_columns(structure: CovarianceStructure, columns: Indices, n_features: int) -> CovarianceStructure:

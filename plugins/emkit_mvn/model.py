@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, ClassVar, TypeAlias
 
@@ -11,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
-from emkit.arrays import as_array, as_sample_weight, share
+from emkit.arrays import as_array, share
 from emkit.errors import DegenerateError
 from emkit.families import raise_eigenvalues
 from emkit.space import Covariance, Fixed, Real, Space
+from emkit_mvn.checks import check_columns_are_seen, check_width, prepared_by
 from emkit_mvn.kernels.conditional import Completion, Conditional
-from emkit_mvn.kernels.moments import Normal, expectations
+from emkit_mvn.kernels.moments import Normal, complete_gradient, expectations, rounding
 from emkit_mvn.kernels.rows import IncompleteRows, incomplete_rows
 from emkit_mvn.params import NormalParams, NormalStatistics
 from emkit_mvn.priors import Prior, PriorTerms, as_prior
@@ -30,8 +30,6 @@ NormalData: TypeAlias = Array | tuple[Array, Array] | IncompleteRows
 
 #: How many pairs of columns a note names.
 MOST_PAIRS = 5
-#: How far a computed log-likelihood may be off, in multiples of what rounding the params does to it.
-ROUNDING_MARGIN = 4.0
 
 
 def _floor(value: Any) -> float:
@@ -86,7 +84,8 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         )
         constant = np.diag(rows.pair_weights) @ (np.log(2 * np.pi) + 2 * np.log(units.scale))
         log_likelihood = -(constant + found.log_determinant + found.distance) / 2
-        return EStep(statistics, log_likelihood, rows.total_weight, _rounding(normal, params, rows))
+        distance = float(np.abs(params.mean / units.scale).max())
+        return EStep(statistics, log_likelihood, rows.total_weight, rounding(normal, distance, rows.total_weight))
 
     def m_step(self, params: NormalParams, statistics: NormalStatistics) -> NormalParams:
         """Return the mean and the covariance of highest posterior density above the floor.
@@ -171,14 +170,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
 
     def prepare(self, leaf: NormalData) -> IncompleteRows:
         """Return rows in groups of like patterns; patterns of many rows are replaced by their moments."""
-        if isinstance(leaf, IncompleteRows):
-            return leaf
-        if not isinstance(leaf, tuple):
-            return incomplete_rows(leaf)
-        if len(leaf) != 2:
-            msg = f"Data must be a matrix or a pair (matrix, weights); found a tuple of length {len(leaf)}."
-            raise ValueError(msg)
-        return incomplete_rows(*leaf)
+        return prepared_by(incomplete_rows, leaf)
 
     def posterior(self, params: NormalParams, data: NormalData) -> Completion:
         """Return conditional means and variances of the gaps."""
@@ -202,25 +194,17 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         return rows if weights is None else (rows, weights)
 
     def complete_score(self, params: NormalParams, statistics: NormalStatistics) -> NormalParams:
-        """Return the gradient of the expected complete-data log-likelihood.
-
-        With ``P`` the precision and residuals about ``params.mean``, that is ``P first`` and
-        ``(P second P - n P) / 2``.
-        """
+        """Return the gradient of the expected complete-data log-likelihood."""
         scale, total = params.scale, statistics.count
+        # The statistics are about the mean of their E-step, and the gradient is wanted at any.
         shift = (params.mean - statistics.origin / total) / scale
         first = statistics.first - total * shift
         across = np.outer(shift, statistics.first)
         second = statistics.second - across - across.T + total * np.outer(shift, shift)
-        precision = np.linalg.inv(params.covariance / np.outer(scale, scale))
-        curvature = precision @ second @ precision - total * precision
+        unit = np.outer(scale, scale)
+        for_mean, for_covariance = complete_gradient(params.covariance / unit, first, second, total)
         zeros = {"scale": np.zeros_like(scale), "coverage": np.zeros_like(params.coverage)}
-        return attrs.evolve(
-            params,
-            mean=precision @ first / scale,
-            covariance=curvature / 2 / np.outer(scale, scale),
-            **zeros,
-        )
+        return attrs.evolve(params, mean=for_mean / scale, covariance=for_covariance / unit, **zeros)
 
     def score_contributions(self, params: NormalParams, data: NormalData) -> NormalParams:
         """Return the gradient of every row's log-density, rows first, times the row's weight."""
@@ -257,12 +241,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
 
     def _check(self, rows: IncompleteRows) -> None:
         """Raise ValueError where the data say nothing about some column, or settings do not fit them."""
-        as_sample_weight(rows.weights, len(rows.x))
-        unseen = np.flatnonzero(np.diag(rows.pair_weights) == 0)
-        if unseen.size:
-            which = "No column has" if unseen.size == rows.x.shape[1] else f"Columns {unseen.tolist()} have"
-            msg = f"{which} a single seen cell (in rows of positive weight): leave those columns out."
-            raise ValueError(msg)
+        check_columns_are_seen(rows)
         size = rows.x.shape[1]
         for name, value, shape in self._given(size):
             if value.shape != shape:
@@ -277,12 +256,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
 
     def _rows(self, data: NormalData, params: NormalParams) -> IncompleteRows:
         rows = self.prepare(data)
-        if rows.x.shape[1] != params.mean.size:
-            msg = (
-                f"The data have n_features={rows.x.shape[1]}, but the params have {params.mean.size}: give the columns "
-                "that the params were fitted to."
-            )
-            raise ValueError(msg)
+        check_width(rows, params.mean.size)
         return rows
 
     def _table(self, data: NormalData, params: NormalParams) -> Array:
@@ -290,16 +264,3 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
 
     def _weights(self, data: NormalData) -> Array | None:
         return self.prepare(data).weights
-
-
-def _rounding(normal: Normal, params: NormalParams, rows: IncompleteRows) -> float:
-    """Return by how much the rounding of these params may move the log-likelihood, in nats.
-
-    A mean is known to one unit in its last place and so is a covariance S with inverse P; of ``n`` rows that moves the
-    log-likelihood by about ``n n_features eps (|mean| sqrt(trace P) + trace(S) trace(P))`` in standardised units.
-    """
-    tightness = float(np.trace(normal.precision))
-    distance = float(np.abs(params.mean / rows.units.scale).max())
-    lost = distance * math.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
-    unit = ROUNDING_MARGIN * len(params.mean) * float(np.finfo(np.float64).eps)
-    return unit * rows.total_weight * lost

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from emkit_mvn.kernels.blocks import Block, blocks_of
 from emkit_mvn.kernels.inversion import inverses, roots
@@ -14,6 +15,9 @@ from emkit_mvn.kernels.moments import Normal, filled_residuals, solved
 from emkit_mvn.kernels.patterns import Indices, patterns_of
 
 Array = NDArray[np.float64]
+
+#: Cells farther from the mean, in standard deviations, count as this far, which is still a number.
+FARTHEST = 1e300
 
 
 @attrs.frozen(eq=False)
@@ -82,7 +86,8 @@ class Conditional:
         patterns = patterns_of(observed)
         if len(x) == 0:
             return
-        standard = np.where(observed, (x - self.mean) / self.scale, 0.0)
+        with np.errstate(over="ignore"):
+            standard = np.where(observed, np.clip((x - self.mean) / self.scale, -FARTHEST, FARTHEST), 0.0)
         start = 0
         for block in blocks_of(standard, None, patterns, compress=False):
             index = patterns.order[start : start + len(block.rows)]
@@ -117,8 +122,16 @@ class Conditional:
             variances[part.index[rows], columns] = each.ravel() * self.scale[columns] ** 2
         return variances
 
-    def draw(self, x: Array, rng: np.random.Generator) -> Array:
-        """Return the table with every gap drawn from its distribution given the seen cells of the row."""
+    def draw(self, x: Array, rng: np.random.Generator, stretch: Callable[[Part], Array] | None = None) -> Array:
+        """Return the table with every gap drawn from its distribution given the seen cells of the row.
+
+        Parameters
+        ----------
+        x : (n_samples, n_features)
+        rng : numpy.random.Generator
+        stretch : callable, optional
+            Gives by what to multiply the deviations of a part's rows from their mean, (n_rows,).
+        """
         filled = np.array(x)
         for part in self.parts(x):
             rows, columns = _gap_cells(part)
@@ -126,6 +139,8 @@ class Conditional:
                 continue
             factors = roots(self.covariances(part))[part.block.pattern]
             noise = np.einsum("ngh,nh->ng", factors, rng.standard_normal(factors.shape[:2]))
+            if stretch is not None:
+                noise *= stretch(part)[:, None]
             standard = part.residuals[rows, columns] + noise.ravel()
             filled[part.index[rows], columns] = self.mean[columns] + self.scale[columns] * standard
         return filled
@@ -134,12 +149,26 @@ class Conditional:
         """Return the log-density of the seen cells of each row, in nats, shape (n_samples,); zero where none is."""
         density = np.zeros(len(x))
         for part in self.parts(x):
-            _, log_determinants = solved(part.block, self.normal)
-            whitened = np.linalg.solve(self.normal.factor, part.residuals.T)
-            observed = part.block.observed
-            constants = log_determinants + observed @ (np.log(2 * np.pi) + 2 * np.log(self.scale))
-            density[part.index] = -(constants[part.block.pattern] + (whitened**2).sum(axis=0)) / 2
+            # The square of a distance may overflow: a row so far away has a density of zero.
+            with np.errstate(over="ignore"):
+                squares = self.distances(part) ** 2
+            density[part.index] = -(self.constants(part) + squares) / 2
         return density
+
+    def distances(self, part: Part) -> Array:
+        """Return the Mahalanobis distance of the seen cells of each row of a part, (n_rows,), which never overflows."""
+        whitened = solve_triangular(self.normal.factor, part.residuals.T, lower=True, check_finite=False)
+        size = np.abs(whitened).max(axis=0, initial=0.0)
+        unit = np.where(size > 0, size, 1.0)
+        distances: Array = unit * np.sqrt(((whitened / unit) ** 2).sum(axis=0))
+        return distances
+
+    def constants(self, part: Part) -> Array:
+        """Return ``log det(2 pi covariance)`` of the seen cells of each row of a part, (n_rows,)."""
+        _, log_determinants = solved(part.block, self.normal)
+        units = part.block.observed @ (np.log(2 * np.pi) + 2 * np.log(self.scale))
+        constants: Array = (log_determinants + units)[part.block.pattern]
+        return constants
 
     def score_contributions(self, x: Array) -> tuple[Array, Array]:
         """Return the gradients of each row's log-density.

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import lapack
 
 from emkit.errors import DegenerateError
 from emkit_mvn.kernels.blocks import Block
 from emkit_mvn.kernels.inversion import inverses
 
 Array = NDArray[np.float64]
+
+#: How far a computed log-likelihood may be off, in multiples of what rounding the params does to it.
+ROUNDING_MARGIN = 4.0
 
 
 @attrs.frozen(eq=False)
@@ -33,8 +37,10 @@ class Normal:
         if failure or not np.isfinite(factor).all():
             msg = "The covariance is not positive definite and finite to working precision: give a larger floor."
             raise DegenerateError(msg)
+        # LAPACK leaves zeros above the diagonal of both.
         inverse, _ = lapack.dpotri(factor, lower=1)
-        precision = np.tril(inverse) + np.tril(inverse, -1).T
+        precision = inverse + inverse.T
+        precision[np.diag_indices(len(precision))] /= 2
         return cls(mean, covariance, factor, precision, 2.0 * float(np.log(np.diag(factor)).sum()))
 
 
@@ -72,8 +78,9 @@ def expectations(blocks: Iterable[Block], normal: Normal) -> Expectations:
         spread += conditional_covariance(block, normal, inverse)
         log_determinant += float(block.weights @ log_determinants)
     # At the conditional mean the quadratic form of all cells is that of the seen ones.
-    whitened = solve_triangular(normal.factor, products, lower=True, check_finite=False)
-    distance = np.trace(solve_triangular(normal.factor, whitened.T, lower=True, check_finite=False))
+    whitened, _ = lapack.dtrtrs(normal.factor, products, lower=1)
+    whitened, _ = lapack.dtrtrs(normal.factor, whitened.T, lower=1)
+    distance = np.trace(whitened)
     return Expectations(first, products + spread, log_determinant, float(distance))
 
 
@@ -129,3 +136,27 @@ def conditional_covariance(block: Block, normal: Normal, inverse: Array) -> Arra
         covariance = normal.covariance
         total = block.weights.sum() * covariance - covariance @ total @ covariance
     return total
+
+
+def complete_gradient(covariance: Array, first: Array, second: Array, count: float) -> tuple[Array, Array]:
+    """Return the gradients of the expected complete-data log-likelihood for mean and covariance.
+
+    With ``P`` the precision, and of ``count`` rows the sum ``first`` of the residuals and ``second`` of their products,
+    that is ``P first`` and ``(P second P - count P) / 2``.
+    """
+    precision = np.linalg.inv(covariance)
+    curvature = precision @ second @ precision - count * precision
+    return precision @ first, curvature / 2
+
+
+def rounding(normal: Normal, distance: float, total_weight: float) -> float:
+    """Return by how much the rounding of the params may move the log-likelihood, in nats.
+
+    A mean is known to one unit in its last place and so is a covariance S with inverse P; of ``n`` rows that moves the
+    log-likelihood by about ``n n_features eps (distance sqrt(trace P) + trace(S) trace(P))``, with ``distance`` the
+    largest ``|mean|``, from zero and not from the origin of the units.
+    """
+    tightness = float(np.trace(normal.precision))
+    lost = distance * math.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
+    unit = ROUNDING_MARGIN * len(normal.mean) * float(np.finfo(np.float64).eps)
+    return unit * total_weight * lost

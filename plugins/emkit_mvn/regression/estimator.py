@@ -9,15 +9,16 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit import Accelerator, EMResult
-from emkit.arrays import as_matrix, as_sample_weight, column_names, whole_number
-from emkit.convergence import Tolerance
-from emkit.estimator import Estimator, fit_with_warnings, rng_of
+from emkit import Accelerator, EMResult, Tolerance
+from emkit.arrays import as_sample_weight, whole_number
+from emkit.estimator import Estimator, rng_of, warn_about
+from emkit_mvn.fitting import fit_columns
 from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
 from emkit_mvn.priors import Prior
 from emkit_mvn.regression.table import Coefficients, RegressionSummary
+from emkit_mvn.regression.targets import r_squared, require_seen, targets_of
 
 Array = NDArray[np.float64]
 
@@ -107,19 +108,21 @@ class NormalRegression(Estimator):
         """
         with self._all_or_nothing():
             x = self._check_fit_input(X, min_samples=2)
-            targets, self._is_single = _targets(y, len(x), type(self).__name__)
+            targets, self._is_single = targets_of(y, len(x), type(self).__name__)
             weights = as_sample_weight(sample_weight, len(x))
             table = np.column_stack([x, targets])
             if weights is not None and not weights.all():
                 # Rows that do not count must not shape the start either.
                 table, weights = table[weights > 0], weights[weights > 0]
-            _require_seen(table, x.shape[1])
+            labels = self._labels(targets.shape[1])
+            require_seen(table, labels)
             self._data = table if weights is None else (table, weights)
             self._errors: Array | None = None
-            self.result_: EMResult[NormalParams] = fit_with_warnings(
-                type(self).__name__,
+            self.result_: EMResult[NormalParams] = fit_columns(
                 MultivariateNormal(prior=self.prior, floor=self.floor),
-                self._data,
+                table,
+                weights,
+                labels,
                 accelerate=self.accelerate,
                 tol=self.tol,
                 max_iter=self.max_iter,
@@ -127,6 +130,7 @@ class NormalRegression(Estimator):
                 rng=rng_of(self.random_state),
                 progress=bool(self.verbose),
             )
+            warn_about(self.result_, type(self).__name__)
             self.n_iter_ = max(self.result_.n_iter, 1)
             found = self._coefficients()
             self.coef_ = self._shaped(found.slopes)
@@ -171,11 +175,11 @@ class NormalRegression(Estimator):
         It is that of the rows whose target is seen, averaged over targets.
         """
         expected = np.asarray(self.predict(X), dtype=np.float64).reshape(-1, len(self._coefficients().intercept))
-        targets, _ = _targets(y, len(expected), type(self).__name__)
+        targets, _ = targets_of(y, len(expected), type(self).__name__)
         weights = as_sample_weight(sample_weight, len(expected))
         shares = np.ones(len(expected)) if weights is None else weights
         columns = zip(targets.T, expected.T, strict=True)
-        return float(np.mean([_r_squared(target, prediction, shares) for target, prediction in columns]))
+        return float(np.mean([r_squared(target, prediction, shares) for target, prediction in columns]))
 
     @property
     def standard_errors_(self) -> Any:
@@ -215,6 +219,12 @@ class NormalRegression(Estimator):
         tags.regressor_tags = utils.RegressorTags()
         return tags
 
+    def _labels(self, n_targets: int) -> list[str]:
+        """Return what messages call the columns of predictors and targets, side by side in one table."""
+        names = getattr(self, "feature_names_in_", range(self.n_features_in_))
+        targets = ["y"] if self._is_single else [f"{k} of y" for k in range(n_targets)]
+        return [f"{name!r} of X" for name in names] + targets
+
     def _coefficients(self) -> Coefficients:
         return Coefficients.of(self.result_.params, self.n_features_in_)
 
@@ -232,40 +242,3 @@ class NormalRegression(Estimator):
             found = self.result_.delta(lambda params: Coefficients.of(params, n_features).stacked(), self._data)
             self._errors = found.standard_errors
         return self._errors
-
-
-def _targets(y: Any, n_samples: int, estimator: str) -> tuple[Array, bool]:
-    """Return targets as a matrix (n_samples, n_targets), and whether they came as one sequence."""
-    if y is None:
-        msg = f"{estimator} requires y to be passed, but the target y is None."
-        raise ValueError(msg)
-    values = y if column_names(y) is not None else np.asanyarray(y)
-    is_single = np.ndim(values) == 1
-    matrix = as_matrix(values[:, None] if is_single else values, name="y", estimator=estimator, allow_nan=True)
-    if len(matrix) != n_samples:
-        msg = f"Found input variables with inconsistent numbers of samples: X has {n_samples}, y has {len(matrix)}."
-        raise ValueError(msg)
-    return matrix, is_single
-
-
-def _require_seen(table: Array, n_features: int) -> None:
-    """Raise ValueError, naming them, if columns have no cell at all in rows that count."""
-    empty = np.flatnonzero(np.isnan(table).all(axis=0))
-    if empty.size:
-        names = [f"column {j} of X" if j < n_features else f"target {j - n_features}" for j in empty.tolist()]
-        msg = f"No row sees {', '.join(names)}: leave out columns without a single seen cell."
-        raise ValueError(msg)
-
-
-def _r_squared(target: Array, prediction: Array, shares: Array) -> float:
-    """Return 1 - residual over total sum of squares; of a constant target 1 if predicted exactly, else 0."""
-    seen = ~np.isnan(target) & (shares > 0)
-    if not seen.any():
-        msg = "No target is seen in rows of positive weight: R squared needs one."
-        raise ValueError(msg)
-    target, shares = target[seen], shares[seen] / shares[seen].max()
-    residual = float(shares @ (target - prediction[seen]) ** 2)
-    total = float(shares @ (target - np.average(target, weights=shares)) ** 2)
-    if total == 0:
-        return float(residual == 0)
-    return 1 - residual / total

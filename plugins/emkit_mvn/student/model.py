@@ -18,10 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
-from emkit.arrays import as_sample_weight, share
+from emkit.arrays import share
 from emkit.families import raise_eigenvalues
 from emkit.space import Covariance, Fixed, Real, Space
-from emkit_mvn.kernels.moments import Normal
+from emkit_mvn.checks import check_columns_are_seen, check_width, prepared_by
+from emkit_mvn.kernels.moments import Normal, complete_gradient, rounding
 from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
@@ -40,8 +41,6 @@ StudentData: TypeAlias = Array | tuple[Array, Array] | IncompleteRows
 
 #: Where the tail starts, unless it is given: four degrees of freedom.
 START_TAIL = 0.25
-#: How far a computed log-likelihood may be off, in multiples of what rounding the params does to it.
-ROUNDING_MARGIN = 4.0
 
 
 def _df(value: Any) -> float | None:
@@ -107,7 +106,8 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
         )
         constant = np.diag(rows.pair_weights) @ (np.log(2 * np.pi) + 2 * np.log(units.scale))
         log_likelihood = found.tail.kernel - (constant + found.log_determinant) / 2
-        return EStep(statistics, log_likelihood, rows.total_weight, _rounding(normal, params, rows))
+        distance = float(np.abs(params.location / units.scale).max())
+        return EStep(statistics, log_likelihood, rows.total_weight, rounding(normal, distance, rows.total_weight))
 
     def m_step(self, params: StudentParams, statistics: StudentStatistics) -> StudentParams:
         """Return location, scatter and tail of highest expected log-likelihood.
@@ -147,7 +147,7 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
     def initialize(self, data: StudentData, rng: np.random.Generator) -> StudentParams:
         """Return the medians, and correlations in which outliers have little say."""
         rows = self.prepare(data)
-        self._check(rows)
+        check_columns_are_seen(rows)
         tail = START_TAIL if self.df is None else 1 / self.df
         return robust_params(rows, min(tail, self._heaviest))
 
@@ -180,14 +180,7 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
 
     def prepare(self, leaf: StudentData) -> IncompleteRows:
         """Return rows in groups of like patterns."""
-        if isinstance(leaf, IncompleteRows):
-            return leaf
-        if not isinstance(leaf, tuple):
-            return every_row(leaf)
-        if len(leaf) != 2:
-            msg = f"Data must be a matrix or a pair (matrix, weights); found a tuple of length {len(leaf)}."
-            raise ValueError(msg)
-        return every_row(*leaf)
+        return prepared_by(every_row, leaf)
 
     def posterior(self, params: StudentParams, data: StudentData) -> StudentCompletion:
         """Return conditional means and variances of the gaps, and the expected weights of the rows."""
@@ -212,16 +205,13 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
         return rows if prepared.weights is None else (rows, prepared.weights)
 
     def complete_score(self, params: StudentParams, statistics: StudentStatistics) -> StudentParams:
-        """Return the gradient of the expected complete-data log-likelihood.
-
-        With ``P`` the inverse scatter, that is ``P first`` and ``(P second P - n P) / 2``.
-        """
+        """Return the gradient of the expected complete-data log-likelihood."""
         scale = params.scale
-        precision = np.linalg.inv(params.scatter / np.outer(scale, scale))
-        curvature = precision @ statistics.second @ precision - statistics.count * precision
+        unit = np.outer(scale, scale)
+        found = complete_gradient(params.scatter / unit, statistics.first, statistics.second, statistics.count)
         return StudentParams(
-            precision @ statistics.first / scale,
-            curvature / 2 / np.outer(scale, scale),
+            found[0] / scale,
+            found[1] / unit,
             statistics.tail.score if self.df is None else 0.0,
             np.zeros_like(scale),
             np.zeros_like(params.coverage),
@@ -259,29 +249,7 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
         curve = mean_weight / expansion - 1 + math.log(expansion) - mean_log
         return min(1 / df_from_curve(curve), self._heaviest)
 
-    def _check(self, rows: IncompleteRows) -> None:
-        """Raise ValueError where the data say nothing about some column."""
-        as_sample_weight(rows.weights, len(rows.x))
-        unseen = np.flatnonzero(np.diag(rows.pair_weights) == 0)
-        if unseen.size:
-            which = "No column has" if unseen.size == rows.x.shape[1] else f"Columns {unseen.tolist()} have not"
-            msg = f"{which} a single seen cell (in rows of positive weight): leave those columns out."
-            raise ValueError(msg)
-
     def _rows(self, data: StudentData, params: StudentParams) -> IncompleteRows:
         rows = self.prepare(data)
-        if rows.x.shape[1] != params.location.size:
-            msg = (
-                f"The data have n_features={rows.x.shape[1]}, but the params have {params.location.size}: give the "
-                "columns that the params were fitted to."
-            )
-            raise ValueError(msg)
+        check_width(rows, params.location.size)
         return rows
-
-
-def _rounding(normal: Normal, params: StudentParams, rows: IncompleteRows) -> float:
-    """Return by how much the rounding of these params may move the log-likelihood, in nats: as for a normal."""
-    tightness = float(np.trace(normal.precision))
-    distance = float(np.abs(params.location / rows.units.scale).max())
-    lost = distance * math.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
-    return ROUNDING_MARGIN * len(params.location) * float(np.finfo(np.float64).eps) * rows.total_weight * lost

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from emkit import datasets
 
 _ = np.nan
 
 AIRQUALITY = datasets.air_quality().values
+AIRQUALITY_GAPS = np.isnan(AIRQUALITY)
+AIRQUALITY_NAMES = ["ozone", "solar", "wind", "temp", "month", "day"]
+#: As people have it, with names and dates.
+AIRQUALITY_FRAME = pd.DataFrame(
+    AIRQUALITY, columns=AIRQUALITY_NAMES, index=pd.date_range("1973-05-01", periods=len(AIRQUALITY))
+)
+
 #: Size of apple crops and percentage of wormy fruits (Snedecor and Cochran 1967; Little and Rubin 2002, table 7.4).
 APPLE = np.array(
     [
@@ -257,3 +265,15 @@ SLEEP = datasets.mammal_sleep().values
 #: Without total sleep, and with logarithms of weights, life span and gestation.
 LOG_SLEEP = np.delete(SLEEP, 4, axis=1)
 LOG_SLEEP[:, [0, 1, 4, 5]] = np.log(LOG_SLEEP[:, [0, 1, 4, 5]])
+
+#: Largest eigenvalue of the Jacobian of EM at the maximum, by differences in other coordinates.
+RATES = [
+    ("airquality", AIRQUALITY, 0.362),
+    ("fitness", FITNESS, 0.426),
+    ("cholesterol", CHOLESTEROL, 0.465752),
+    ("apple", APPLE, 0.614),
+    ("nhanes", NHANES, 0.624),
+    ("mdata", MDATA, 0.697),
+    ("employee", EMPLOYEE, 0.885),
+    ("missvals", MISSVALS, 0.956),
+]

@@ -1,22 +1,16 @@
 """Multiple imputation against published results and its own promises."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
-from emkit_mvn import InverseWishart, MultivariateNormal, Ridge
-from emkit_mvn.kernels.rows import incomplete_rows
+from emkit_mvn import InverseWishart, Ridge
 from emkit_mvn.multiple.imputation import multiple_imputation
-from emkit_mvn.multiple.resampling import Replicate
 from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, MARIJUANA, SLEEP
 from scipy import stats
 
 import emkit
-from emkit.errors import DegenerateWarning, FitFailedError
+from emkit.errors import DegenerateWarning
 
 
 @pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
@@ -26,9 +20,6 @@ def test_params_vary_by_their_standard_errors(method):
     means = np.array([params.mean for params in imputations.params])
     np.testing.assert_allclose(means.std(axis=0), errors, rtol=0.2)
     assert (np.abs(means.mean(axis=0) - imputations.result.params.mean) < 0.3 * errors).all()
-
-
-# Analyses.
 
 
 def differences(table):
@@ -84,33 +75,6 @@ def test_pooling_asks_for_pairs_and_runs_where_it_is_told():
         imputations.pool(differences, engine="threads")
 
 
-# The tables.
-
-
-@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
-def test_seen_cells_are_as_they_were_to_the_last_bit_and_gaps_are_filled(method):
-    x = np.vstack([EMPLOYEE * [1e-5, 1, np.pi], np.full(3, np.nan)])
-    before = x.copy()
-    for table in multiple_imputation(x, 3, method=method, random_state=0):
-        assert np.isfinite(table).all()
-        np.testing.assert_array_equal(table[~np.isnan(x)], x[~np.isnan(x)])
-    np.testing.assert_array_equal(x, before)
-
-
-def test_it_is_a_sequence_whose_tables_never_change():
-    x = EMPLOYEE.copy()
-    imputations = multiple_imputation(x, 4, random_state=0)
-    first = imputations[0]
-    x[:] = 0
-    np.testing.assert_array_equal(imputations[0], first)
-    np.testing.assert_array_equal(imputations[-4], first)
-    assert len(imputations) == len(list(imputations)) == len(imputations.params) == 4
-    assert [table.tolist() for table in imputations[1:3]] == [imputations[1].tolist(), imputations[2].tolist()]
-    with pytest.raises(IndexError):
-        imputations[4]
-    assert "4 tables of 20 x 3 with 13 gaps filled" in repr(imputations)
-
-
 @pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
 def test_the_same_integer_gives_the_same_imputations_on_any_engine(method):
     first = list(multiple_imputation(EMPLOYEE, 3, method=method, random_state=4))
@@ -133,111 +97,12 @@ def test_sources_of_randomness_go_on_or_stay_as_they_are():
     assert sequence.n_children_spawned == 0
 
 
-def test_pandas_frames_keep_index_names_and_the_types_of_columns_without_gaps():
-    frame = pd.DataFrame(EMPLOYEE, columns=["iq", "wellbeing", "performance"], index=np.arange(20) * 3)
-    frame["iq"] = frame["iq"].astype(int)
-    imputations = multiple_imputation(frame, 2, random_state=0)
-    array = multiple_imputation(EMPLOYEE, 2, random_state=0)[1]
-    frame.iloc[0] = 0
-    table = imputations[1]
-    assert table.dtypes.tolist() == [np.dtype(int), np.dtype(float), np.dtype(float)]
-    assert (table.index == frame.index).all()
-    assert list(table.columns) == list(frame.columns)
-    np.testing.assert_array_equal(table.to_numpy(), array)
-
-
-def test_polars_frames_stay_polars_frames():
-    frame = pl.DataFrame({"a": [1, 2, 4, 3, 7], "b": [1.5, None, 3.5, 2.0, 9.0]})
-    table = multiple_imputation(frame, 2, random_state=0)[0]
-    assert table.schema == frame.schema
-    assert table["a"].to_list() == [1, 2, 4, 3, 7]
-    assert table["b"].null_count() == 0
-
-
-def test_bounds_hold_for_gaps_and_not_for_seen_cells():
-    x = AIRQUALITY.copy()
-    x[0, 0] = -1.0
-    gaps = np.isnan(x)
-    free = np.array([table[gaps] for table in multiple_imputation(x, 5, random_state=0)])
-    assert free.min() < 0
-    for table in multiple_imputation(x, 5, random_state=0, min_value=0.0, max_value=[150, 350, 99, 99, 99, 99]):
-        assert table[gaps].min() >= 0
-        assert table[:, 0][gaps[:, 0]].max() <= 150
-        assert table[0, 0] == -1
-
-
-def test_other_rows_are_imputed_once_under_each_of_the_params():
-    imputations = multiple_imputation(AIRQUALITY, 300, random_state=0)
-    new = np.array([[np.nan, 190.0, 7.4, 67.0, 5.0, 1.0], AIRQUALITY[1]])
-    tables = imputations.impute(new, random_state=1)
-    np.testing.assert_array_equal(tables, imputations.impute(new, random_state=1))
-    assert (np.array(tables)[:, 1] == AIRQUALITY[1]).all()
-    model = MultivariateNormal()
-    expected = [model.posterior(params, new) for params in imputations.params]
-    z = [(t[0, 0] - e.values[0, 0]) / np.sqrt(e.variances[0, 0]) for t, e in zip(tables, expected, strict=True)]
-    assert stats.kstest(z, "norm").pvalue > 0.01
-
-
-def test_other_rows_must_have_the_columns_of_the_data():
-    frame = pd.DataFrame(EMPLOYEE, columns=["a", "b", "c"])
-    imputations = multiple_imputation(frame, 2, random_state=0)
-    tables = imputations.impute(frame[:3])
-    assert [list(table.columns) for table in tables] == [["a", "b", "c"]] * 2
-    assert frame.isna().to_numpy().sum() == 13
-    assert (tables[0].to_numpy() != tables[1].to_numpy()).any()
-    with pytest.raises(ValueError, match="in their order"):
-        imputations.impute(frame[["b", "a", "c"]])
-    with pytest.raises(ValueError, match="X has 2 features, but the data had 3"):
-        imputations.impute(EMPLOYEE[:, :2])
-
-
-# The bootstrap.
-
-
-def test_rows_are_drawn_as_often_as_they_count():
-    weights = np.array([0.0, 1, 2, 3, 6])
-    rows = incomplete_rows(np.array([[5.0], [1], [2], [3], [4]]), weights)
-    replicate = Replicate.of(MultivariateNormal(), None, rows)
-    draws = np.array([replicate.drawn(np.random.default_rng(seed)) for seed in range(2000)])
-    assert (draws.sum(axis=1) == 12).all()
-    assert (draws == np.rint(draws)).all()
-    np.testing.assert_allclose(draws.mean(axis=0), [1, 2, 3, 6], atol=0.15)
-    np.testing.assert_allclose(draws.var(axis=0), 12 * np.array([1, 2, 3, 6]) / 12 * (1 - weights[1:] / 12), rtol=0.15)
-
-
-def test_weights_that_are_no_whole_numbers_keep_their_total():
-    rows = incomplete_rows(np.arange(10.0)[:, None], np.full(10, 0.75))
-    drawn = Replicate.of(MultivariateNormal(), None, rows).drawn(np.random.default_rng(0))
-    assert drawn.sum() == pytest.approx(7.5)
-    assert np.allclose(drawn / drawn[drawn > 0].min() % 1, 0)
-
-
-def test_rows_are_drawn_again_where_a_column_loses_its_cells():
-    x = np.column_stack([np.arange(8.0), np.full(8, np.nan)])
-    x[:2, 1] = [1, 2]
-    replicate = Replicate.of(MultivariateNormal(), None, incomplete_rows(x))
-    for seed in range(200):
-        assert replicate.drawn(np.random.default_rng(seed))[:2].sum() > 0
-
-
-def test_a_column_that_always_loses_its_cells_is_named():
-    weights = np.append(np.full(9, 1e6), 1e-3)
-    x = np.column_stack([np.arange(10.0), np.full(10, np.nan)])
-    x[9, 1] = 3.0
-    replicate = Replicate.of(MultivariateNormal(), None, incomplete_rows(x, weights / 1e6))
-    with pytest.raises(FitFailedError, match="column 1 without a seen cell 100 times"):
-        replicate.drawn(np.random.default_rng(0))
-
-
 def test_the_bootstrap_has_no_steps():
     imputations = multiple_imputation(EMPLOYEE, 2, method="bootstrap", random_state=0)
     assert (imputations.burn_in, imputations.spacing, len(imputations.trace)) == (0, 0, 0)
     assert "burn_in" not in repr(imputations)
     with pytest.raises(ValueError, match="burn_in counts steps of method='augmentation'"):
         multiple_imputation(EMPLOYEE, 2, method="bootstrap", burn_in=10)
-
-
-# What does not determine the params.
 
 
 @pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
@@ -315,5 +180,5 @@ def test_bad_arguments_are_named(settings, match):
 
 
 def test_columns_without_a_seen_cell_are_named():
-    with pytest.raises(ValueError, match=r"Columns \[3\] have"):
+    with pytest.raises(ValueError, match="Column 3 has no seen cell"):
         multiple_imputation(np.column_stack([EMPLOYEE, np.full(20, np.nan)]), 2)

@@ -1,7 +1,5 @@
 """What NormalImputer answers to data that no textbook has: an answer, or one clear sentence."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

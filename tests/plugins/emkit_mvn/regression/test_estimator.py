@@ -4,7 +4,6 @@ import pickle
 import warnings
 
 import numpy as np
-import pandas as pd
 import pytest
 from emkit_mvn.regression.estimator import NormalRegression
 from mvn_tables import AIRQUALITY, CHOLESTEROL
@@ -172,33 +171,6 @@ def test_scores_are_those_of_rows_with_a_target():
     assert fit.score(x, y) == pytest.approx(expected, rel=1e-12)
 
 
-def test_without_a_target_there_is_no_score():
-    x, y = complete()
-    fit = NormalRegression().fit(x, y)
-    y[1:] = np.nan
-    with pytest.raises(ValueError, match="No target is seen"):
-        fit.score(x, y, np.arange(len(y)))
-
-
-def test_the_summary_shows_what_it_holds():
-    frame = pd.DataFrame(AIRQUALITY[:, 1:4], columns=["solar", "wind", "temperature"])
-    fit = NormalRegression().fit(frame, pd.Series(AIRQUALITY[:, 0], name="ozone"))
-    summary = fit.summary(level=0.9)
-    assert summary.names == ("intercept", "solar", "wind", "temperature")
-    np.testing.assert_allclose(summary.coefficients, [[fit.intercept_, *fit.coef_]])
-    np.testing.assert_allclose(summary.p_values, 2 * stats.norm.sf(np.abs(summary.z)))
-    np.testing.assert_allclose(summary.upper - summary.lower, 2 * stats.norm.ppf(0.95) * summary.standard_errors)
-    assert (summary.n_samples, summary.n_complete) == (153, 111)
-    text = str(summary)
-    assert "153 rows, 111 of them complete" in text
-    line = next(line for line in text.splitlines() if line.startswith("wind"))
-    assert [float(word) for word in line.split()[1:3]] == pytest.approx(
-        [fit.coef_[1], fit.standard_errors_[1]], rel=1e-4
-    )
-    with pytest.raises(ValueError, match="level must be a number between 0 and 1"):
-        fit.summary(level=95)
-
-
 def test_coefficients_follow_units():
     x, y = complete()
     x[::7, 0] = np.nan
@@ -242,20 +214,3 @@ def test_a_constant_predictor_has_no_slope():
 def test_a_fit_that_ends_early_is_warned_about():
     with pytest.warns(ConvergenceWarning):
         NormalRegression(max_iter=2).fit(AIRQUALITY[:, 1:], AIRQUALITY[:, 0])
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "message"),
-    [
-        ([[1.0], [2.0]], None, "requires y to be passed"),
-        ([[1.0], [2.0]], [1.0], "inconsistent numbers of samples: X has 2, y has 1"),
-        ([[1.0], [np.inf]], [1.0, 2.0], "X contains infinity"),
-        ([[1.0], [2.0]], [1.0, np.inf], "y contains infinity"),
-        ([[1.0, np.nan], [2.0, np.nan]], [1.0, 2.0], "No row sees column 1 of X"),
-        ([[1.0], [2.0]], [np.nan, np.nan], "No row sees target 0"),
-        ([[1.0], [2.0]], [["a"], ["b"]], "y holds strings"),
-    ],
-)
-def test_what_cannot_be_fitted_is_refused(x, y, message):
-    with pytest.raises(ValueError, match=message):
-        NormalRegression().fit(x, y)

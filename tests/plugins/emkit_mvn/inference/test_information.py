@@ -1,28 +1,13 @@
 """What gaps hide: published rates of EM and standard errors, closed forms, and independent derivatives."""
 
-from __future__ import annotations
-
 import attrs
 import numpy as np
 import pytest
 from emkit_mvn import InverseWishart, Known, MultivariateNormal, Ridge
 from emkit_mvn.inference.information import fraction_missing_information
-from emkit_mvn.inference.rate import WhitenedMap, slowest_direction
-from mvn_tables import AIRQUALITY, APPLE, CHOLESTEROL, EMPLOYEE, FITNESS, MDATA, MISSVALS, NHANES, SLEEP
+from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, NHANES, RATES, SLEEP
 
 import emkit
-
-#: Largest eigenvalue of the Jacobian of EM at the maximum, by differences in other coordinates.
-RATES = [
-    ("airquality", AIRQUALITY, 0.362),
-    ("fitness", FITNESS, 0.426),
-    ("cholesterol", CHOLESTEROL, 0.465752),
-    ("apple", APPLE, 0.614),
-    ("nhanes", NHANES, 0.624),
-    ("mdata", MDATA, 0.697),
-    ("employee", EMPLOYEE, 0.885),
-    ("missvals", MISSVALS, 0.956),
-]
 
 
 def fitted(x, **settings):
@@ -115,25 +100,6 @@ def test_weights_and_units_count_as_they_should():
     other = fraction_missing_information(fitted(repeated), repeated)
     np.testing.assert_allclose(weighted.covariance, other.covariance, atol=1e-5)
     np.testing.assert_allclose(weighted.fractions, other.fractions, atol=1e-5)
-
-
-@pytest.mark.parametrize(("x", "rate"), [r[1:] for r in RATES], ids=[r[0] for r in RATES])
-def test_a_few_steps_of_lanczos_find_the_rate_from_below(x, rate):
-    result = fitted(x)
-    found, vector = slowest_direction(WhitenedMap.of(result.model, result.params, result.model.prepare(x)))
-    assert found < rate + 1e-3
-    assert 1 - found < 1.1 * (1 - rate) + 1e-3
-    assert np.linalg.norm(vector) == pytest.approx(1)
-
-
-def test_coordinates_and_displacements_are_inverse_to_each_other(rng):
-    result = fitted(MISSVALS)
-    em_map = WhitenedMap.of(result.model, result.params, result.model.prepare(MISSVALS))
-    mean, covariance = rng.standard_normal(5), rng.standard_normal((5, 5))
-    covariance += covariance.T
-    there = em_map.displacement(em_map.whitened(mean, covariance))
-    np.testing.assert_allclose(there[0], mean, atol=1e-8)
-    np.testing.assert_allclose(there[1], covariance, atol=1e-8)
 
 
 def test_params_elsewhere_than_at_the_maximum_are_refused():

@@ -1,7 +1,5 @@
 """Little's test against converged references, brute force, and its own promise: the rate of errors."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import polars as pl

@@ -6,13 +6,11 @@ import attrs
 import numpy as np
 import pytest
 from emkit_mvn.model import MultivariateNormal
-from emkit_mvn.student.leaps import to_normal
 from emkit_mvn.student.model import MultivariateT
-from emkit_mvn.student.params import StudentParams, Tail
-from emkit_mvn.student.tail import TailDensity, df_from_curve, log_minus_digamma
 from mvn_tables import AIRQUALITY
-from scipy import integrate, optimize, stats
+from scipy import optimize, stats
 from scipy.special import gammaln, psi
+from student_rows import brute_log_density, heavy_rows, some_params
 
 import emkit
 from emkit.errors import InvalidParamsError
@@ -29,30 +27,6 @@ STACKLOSS = np.array(
     ],
     dtype=np.float64,
 )  # fmt: skip
-
-
-def heavy_rows(n=150, d=3, df=3.0, missing=0.2, seed=0):
-    rng = np.random.default_rng(seed)
-    root = np.tril(rng.standard_normal((d, d))) + 2 * np.eye(d)
-    latent = rng.gamma(df / 2, 2 / df, size=(n, 1)) if np.isfinite(df) else 1.0
-    x = 3 + rng.standard_normal((n, d)) @ root.T / np.sqrt(latent)
-    x[rng.random(x.shape) < missing] = np.nan
-    return x
-
-
-def brute_log_density(location, scatter, df, x):
-    """Return the log-density of what is seen of every row, each by scipy and on its own."""
-    density = np.zeros(len(x))
-    for i, row in enumerate(x):
-        seen = np.flatnonzero(~np.isnan(row))
-        if seen.size:
-            density[i] = stats.multivariate_t.logpdf(row[seen], location[seen], scatter[np.ix_(seen, seen)], df=df)
-    return density
-
-
-def some_params(model, x, tail):
-    start = model.initialize(x, np.random.default_rng(0))
-    return attrs.evolve(start, location=start.location + 0.3 * start.scale, scatter=1.2 * start.scatter, tail=tail)
 
 
 def direct_maximum(x, start, df=None):
@@ -179,117 +153,6 @@ def test_no_given_df_is_likelier_than_the_estimated_one(df):
         assert other.log_likelihood < result.log_likelihood - 1e-6
 
 
-def test_rows_of_a_normal_may_have_no_tails_and_a_note_says_so():
-    x = heavy_rows(n=200, df=np.inf, missing=0.1, seed=3)
-    result = emkit.fit(MultivariateT(), x)
-    assert result.params.tail == 0
-    assert np.isinf(result.params.df)
-    assert any("no heavier tails than a normal" in note for note in result.notes)
-    assert result.log_likelihood == pytest.approx(emkit.fit(MultivariateNormal(), x).log_likelihood, abs=1e-5)
-    for df in (1e4, 100.0, 10.0):
-        assert emkit.fit(MultivariateT(df=df), x).log_likelihood < result.log_likelihood
-
-
-def test_peaked_data_without_outliers_are_not_taken_for_a_normal():
-    # Their kurtosis is below that of a normal, and yet a t distribution is far likelier.
-    rng = np.random.default_rng(0)
-    x = np.concatenate([0.01 * rng.standard_normal(66), np.repeat([-1.0, 1.0], 17) + 0.01 * rng.standard_normal(34)])
-    assert stats.kurtosis(x) < 0
-    result = emkit.fit(MultivariateT(), x[:, None])
-    assert result.params.df < 2
-    assert result.log_likelihood > emkit.fit(MultivariateNormal(), x[:, None]).log_likelihood + 10
-
-
-def test_params_far_from_heavy_tailed_data_do_not_lead_to_the_normal():
-    x = heavy_rows(n=500, df=4.0, missing=0.0)
-    model = MultivariateT()
-    params = some_params(model, x, 5.0)
-    moved = emkit.fit(MultivariateNormal(), x).params
-    assert model.log_likelihood(params, x) < MultivariateNormal().log_likelihood(moved, x)
-    assert model.m_step(params, model.e_step(params, x).statistics).tail > 0
-
-
-def test_light_tails_give_way_to_none_only_where_that_is_likelier_and_not_past_a_maximum():
-    x = heavy_rows(n=200, df=np.inf, missing=0.1, seed=3)
-    model = MultivariateT()
-    params = emkit.fit(MultivariateT(df=50.0), x).params
-    found = model.e_step(params, x)
-    leap = to_normal(params, found.statistics.tail, model.floor)
-    assert leap is not None
-    assert leap.tail == 0
-    assert model.log_likelihood(leap, x) > found.log_likelihood
-    # By how much the kernel has to be higher to be as good as that of the normal.
-    gain = model.log_likelihood(leap, x) - found.log_likelihood
-    tail = found.statistics.tail
-    for factor, leaps in ((0.999, True), (1.001, False)):
-        likelier = attrs.evolve(tail, kernel=tail.kernel + factor * gain)
-        assert (to_normal(params, likelier, model.floor) is not None) is leaps
-    k = tail.distance / tail.seen
-    slope = (tail.squares / k - 2 * tail.products) / k + tail.offset
-    assert slope == pytest.approx(4 * model.complete_score(leap, model.e_step(leap, x).statistics).tail, rel=1e-9)
-    for factor, leaps in ((0.999, True), (1.001, False)):
-        heavier = attrs.evolve(tail, squares=tail.squares - factor * slope * k**2)
-        assert (to_normal(params, heavier, model.floor) is not None) is leaps
-
-
-@pytest.mark.parametrize(
-    ("proposal", "reference", "allowed", "inside"),
-    [
-        (0.5, 1.0, True, 0.5),
-        (-0.5, 1.0, False, 0.1),
-        (0.0, 1.0, False, 0.1),
-        (3.0, 1.0, False, 1.9),
-        (0.0, 0.0, True, 0),
-    ],
-)
-def test_accelerated_tails_stay_in_their_interval(proposal, reference, allowed, inside):
-    space = Tail(2.0)
-    assert space.allows(np.array(proposal), np.array(reference)) is allowed
-    assert space.pull_inside(np.array(proposal), np.array(reference)) == pytest.approx(inside)
-
-
-@pytest.mark.parametrize(("tail", "words"), [(0.0, "no heavier"), (1e-7, "no heavier"), (1.0, None), (2.0, "df = 0.5")])
-def test_notes_name_the_end_that_a_tail_has_reached(tail, words):
-    note = Tail(2.0).describe_bound(np.array(tail), "tail")
-    assert (note is None) if words is None else (words in note)
-
-
-def test_a_fit_that_starts_at_the_normal_finds_heavy_tails():
-    x = heavy_rows()
-    model = MultivariateT()
-    usual = emkit.fit(model, x, tol=1e-9)
-    result = emkit.fit(model, x, some_params(model, x, 0.0), tol=1e-9)
-    assert result.log_likelihood == pytest.approx(usual.log_likelihood, abs=1e-7)
-    assert result.params.df == pytest.approx(usual.params.df, rel=1e-3)
-
-
-@pytest.mark.parametrize("tail", [2.0, 0.1, 1e-3, 1e-7, 0.0])
-def test_the_slope_along_the_tail_is_that_of_the_density(tail):
-    n_seen, distances = 4, np.array([0.0, 0.5, 4.0, 30.0])
-    step = 1e-4 * max(tail, 1e-2)
-
-    def kernel(t):
-        density = TailDensity(t, n_seen)
-        return density.kernel(1.0, density.growth(distances), distances)
-
-    if tail < step:
-        # A one-sided difference of the second order.
-        slope = (-3 * kernel(tail) + 4 * kernel(tail + step) - kernel(tail + 2 * step)) / (2 * step)
-    else:
-        slope = (kernel(tail + step) - kernel(tail - step)) / (2 * step)
-    density = TailDensity(tail, n_seen)
-    found = density.scores(1.0, density.growth(distances), density.excess(distances), distances, distances**2)
-    np.testing.assert_allclose(found, slope, rtol=1e-3, atol=1e-4)
-
-
-@pytest.mark.parametrize("df", [0.05, 0.7, 4.0, 99.0, 101.0, 1e6])
-def test_df_solves_its_equation(df):
-    value = np.log(df / 2) - psi(df / 2)
-    # The difference of two large numbers is itself inexact where df is large.
-    np.testing.assert_allclose(log_minus_digamma(df / 2), value, rtol=1e-12 if df < 200 else 1e-8)
-    assert df_from_curve(log_minus_digamma(df / 2)) == pytest.approx(df, rel=1e-9)
-
-
 @pytest.mark.parametrize("tail", [0.4, 0.0])
 def test_both_scores_are_the_gradient_of_the_likelihood(tail):
     x, weights = heavy_rows(n=40), np.random.default_rng(1).uniform(0, 3, 40)
@@ -319,35 +182,6 @@ def test_weights_repeat_rows():
     repeated = emkit.fit(MultivariateT(), np.repeat(x, weights, axis=0), tol=1e-9)
     assert weighted.log_likelihood == pytest.approx(repeated.log_likelihood, abs=1e-7)
     np.testing.assert_allclose(weighted.params.scatter, repeated.params.scatter, rtol=1e-4)
-
-
-def test_gaps_have_the_moments_of_their_conditional_density():
-    model = MultivariateT()
-    params = StudentParams([1.0, -2.0], [[2.0, 0.8], [0.8, 1.0]], 0.25, [1.0, 1.0], np.ones((2, 2)))
-    filled = model.posterior(params, np.array([[4.0, np.nan], [4.0, 1.0], [np.nan, np.nan]]))
-    joint = stats.multivariate_t(params.location, params.scatter, df=4)
-
-    def moment(power):
-        return integrate.quad(lambda y: y**power * joint.pdf([4.0, y]), -np.inf, np.inf)[0]
-
-    mean = moment(1) / moment(0)
-    assert filled.values[0, 1] == pytest.approx(mean, rel=1e-8)
-    assert filled.variances[0, 1] == pytest.approx(moment(2) / moment(0) - mean**2, rel=1e-6)
-    np.testing.assert_allclose(filled.weights, [5 / (4 + 4.5), 6 / (4 + filled_distance(params)), 1.0])
-    # Nothing seen: the variance of the margin, twice the scatter at four degrees of freedom.
-    np.testing.assert_allclose(filled.variances[2], [4.0, 2.0])
-
-
-def filled_distance(params):
-    residual = np.array([4.0, 1.0]) - params.location
-    return residual @ np.linalg.solve(params.scatter, residual)
-
-
-@pytest.mark.parametrize("tail", [0.5, 1.0])
-def test_variances_that_do_not_exist_are_infinite(tail):
-    params = StudentParams([0.0, 0.0], np.eye(2), tail, [1.0, 1.0], np.ones((2, 2)))
-    variances = MultivariateT().posterior(params, np.array([[np.nan, np.nan]])).variances
-    assert np.isinf(variances).all()
 
 
 @pytest.mark.parametrize("far", [1e4, 1e8, 1e15, 1e100])
@@ -443,8 +277,11 @@ def test_a_row_without_cells_says_nothing():
     ("x", "message"),
     [
         (np.array([[1.0, np.inf], [2.0, 3.0]]), "infinity"),
-        (np.array([[1.0, np.nan], [2.0, np.nan]]), r"Columns \[1\] have not a single seen cell"),
-        (np.full((3, 2), np.nan), "No column has a single seen cell"),
+        (
+            np.array([[1.0, np.nan], [2.0, np.nan]]),
+            "Column 1 has no seen cell in rows of positive weight: leave it out",
+        ),
+        (np.full((3, 2), np.nan), "No column has a seen cell"),
         (np.array([[1.0], [2.0], [4.0], [1e200]]), "Column 0 has a cell"),
     ],
 )

@@ -1,7 +1,5 @@
 """Gaps with bounds: the conditional distribution restricted to them, never a clipped expectation."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np
