@@ -61,12 +61,13 @@ def slope_change(slopes: Callable[[Array], Array | None], direction: Array, inde
         Of a typical displacement along it.
     """
     length, longest = FIRST_SLOPE_STEP * size, LONGEST_SLOPE_STEP * size
+    change: Array | None = None
     for _ in range(MAX_SHORTENINGS):
         above, below = slopes(length * direction), slopes(-length * direction)
         if above is None or below is None or not (np.isfinite(above) & np.isfinite(below)).all():
             longest = length = length / 4
             continue
-        change: Array = (above - below) / (2 * length)
+        change = np.asarray((above - below) / (2 * length))
         in_errors = length * np.sqrt(abs(change[index]))
         if SLOPE_STEP_LIMITS[0] <= in_errors <= SLOPE_STEP_LIMITS[1]:
             return change
@@ -74,8 +75,21 @@ def slope_change(slopes: Callable[[Array], Array | None], direction: Array, inde
         if wanted == length:
             return change
         length = wanted
+    if change is not None:
+        # Along a flat direction all is rounding, and every length asks for another.
+        return change
     msg = f"No step from the params along free direction {index} stays in their space and has a finite score."
     raise ValueError(msg)
+
+
+def central_difference(function: Callable[[Array], Array | None], displacement: Array, length: float) -> Array | None:
+    """Return the derivative of a function of displacements, the step shortened until both sides are in the space."""
+    for _ in range(MAX_SHORTENINGS):
+        above, below = function(length * displacement), function(-length * displacement)
+        if above is not None and below is not None:
+            return np.asarray((above - below) / (2 * length))
+        length /= 4
+    return None
 
 
 def gradient_and_hessian(surface: Surface) -> tuple[Array, Array, float]:

@@ -20,20 +20,15 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.information.curvature import gradient_and_hessian, slope_changes
+from emkit.information.axes import asymmetry, well_conditioned
+from emkit.information.curvature import central_difference, gradient_and_hessian
 from emkit.information.entries import flat
 from emkit.information.rate import STEP as RATE_STEP
-from emkit.information.rate import central_difference, complete_information, em_jacobian
+from emkit.information.rate import complete_information, em_jacobian
 from emkit.information.surface import Surface
 
 Array = NDArray[np.float64]
 
-#: The smallest eigenvalue of the information, on the scale of a unit diagonal, in units of the error that it shows
-#: itself, below which it cannot be told from zero.
-SINGULAR_NOISE = 10.0
-#: How often directions are turned to the axes of the information, and the smallest eigenvalue that is scaled to one.
-MAX_TURNS = 3
-SMALLEST = 1e-14
 METHODS = ("auto", "score", "likelihood", "sem")
 #: Error of the entries of the Jacobian of EM, by central differences; at least.
 RATE_ERROR = 1e-8
@@ -119,12 +114,12 @@ def measure(surface: Surface, method: str = "auto") -> ObservedInformation:
     complete = rates = None
     error = 0.0
     if method == "score":
-        gradient, raw = _well_conditioned(surface)
+        gradient, raw = well_conditioned(surface)
     elif method == "sem":
         gradient, raw, complete, rates, error = _supplemented(surface)
     else:
         gradient, raw, error = gradient_and_hessian(surface)
-    asymmetry = _asymmetry(raw)
+    skewed = asymmetry(raw)
     names = np.array(surface.entry_names(), dtype=object)[surface.entries_on_bound()]
     return ObservedInformation(
         matrix=(raw + raw.T) / 2,
@@ -132,55 +127,12 @@ def measure(surface: Surface, method: str = "auto") -> ObservedInformation:
         directions=surface.directions,
         on_bound=tuple(names),
         method=method,
-        asymmetry=asymmetry,
-        error=max(asymmetry, error),
+        asymmetry=skewed,
+        error=max(skewed, error),
         complete=complete,
         rates=rates,
         n_e_steps=surface.n_e_steps,
     )
-
-
-def with_unit_diagonal(information: Array) -> tuple[Array, Array]:
-    """Return information scaled to a unit diagonal (zero where there is none), and the scale."""
-    scale = np.sqrt(np.abs(np.diag(information)))
-    scale = np.where(scale > 0, scale, 1.0)
-    return information / np.outer(scale, scale), scale
-
-
-def _well_conditioned(surface: Surface) -> tuple[Array, Array]:
-    """Return gradient and raw information by the score, along directions that let a small eigenvalue be seen.
-
-    Entries of covariances that are nearly singular have an information whose eigenvalues spread over more digits than
-    differences have. Along its axes, in units of their standard errors, all of them are about one. The surface is
-    turned to those directions, unless they tell no more: directions that the data do not determine stay flat.
-    """
-    gradient, raw = slope_changes(surface)
-    usual = surface.directions
-    for _ in range(MAX_TURNS):
-        axes = _axes(raw)
-        if axes is None:
-            return gradient, raw
-        surface.turn(axes @ surface.directions)
-        turned_gradient, turned = slope_changes(surface)
-        standard, _ = with_unit_diagonal((turned + turned.T) / 2)
-        if np.linalg.eigvalsh(standard)[0] > SINGULAR_NOISE * _asymmetry(turned):
-            return turned_gradient, turned
-        raw = turned
-    surface.turn(usual)
-    return slope_changes(surface)
-
-
-def _axes(raw: Array) -> Array | None:
-    """Return the axes of an information in units of their standard errors (n_free, n_free), None if it needs none."""
-    if not len(raw) or not np.isfinite(raw).all():
-        return None
-    standard, scale = with_unit_diagonal((raw + raw.T) / 2)
-    values, vectors = np.linalg.eigh(standard)
-    error = _asymmetry(raw)
-    if np.abs(values).min() > SINGULAR_NOISE * error:
-        return None
-    axes: Array = (vectors / np.sqrt(np.maximum(np.abs(values), max(error, SMALLEST)))).T / scale
-    return axes
 
 
 def _supplemented(surface: Surface) -> tuple[Array, Array, Array, Array, float]:
@@ -230,11 +182,3 @@ def _require_full_maximisation(surface: Surface, raw: Array, units: Array, rate_
             "or 'likelihood', which does without both."
         )
         raise ValueError(msg)
-
-
-def _asymmetry(raw: Array) -> float:
-    if not raw.size:
-        return 0.0
-    scale = np.sqrt(np.abs(np.diag(raw)))
-    scale = np.where(scale > 0, scale, 1.0)
-    return float(np.abs((raw - raw.T) / np.outer(scale, scale)).max())

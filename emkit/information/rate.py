@@ -6,13 +6,11 @@ until successive ratios agree, is fooled by slow EM as every rule of differences
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import linalg as sparse
 
-from emkit.information.curvature import slope_change
+from emkit.information.curvature import central_difference, slope_change
 from emkit.information.entries import shifted
 from emkit.information.score import complete_score, prior_slopes
 from emkit.information.surface import Surface
@@ -28,7 +26,6 @@ MANY = 30
 #: Relative accuracy of that eigenvalue, and how often Arnoldi's iteration may start again.
 RATE_TOLERANCE = 1e-6
 MAX_RESTARTS = 30
-MAX_SHORTENINGS = 40
 
 
 def em_jacobian(surface: Surface, units: Array) -> Array:
@@ -49,16 +46,6 @@ def change_of_image(surface: Surface, displacement: Array, length: float) -> Arr
         msg = "No step from the params stays in their space: the EM map cannot be differentiated."
         raise ValueError(msg)
     return change
-
-
-def central_difference(function: Callable[[Array], Array | None], displacement: Array, length: float) -> Array | None:
-    """Return the derivative of a function of displacements, the step shortened until both sides are in the space."""
-    for _ in range(MAX_SHORTENINGS):
-        above, below = function(length * displacement), function(-length * displacement)
-        if above is not None and below is not None:
-            return np.asarray((above - below) / (2 * length))
-        length /= 4
-    return None
 
 
 def largest_rate(surface: Surface, units: Array) -> float:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from scipy import special
 
 from emkit.errors import ConvergenceWarning, EmkitWarning
+from emkit.information.axes import SINGULAR_NOISE, with_unit_diagonal
 from emkit.information.entries import flat, shaped_like
-from emkit.information.observed import METHODS, SINGULAR_NOISE, ObservedInformation, measure, with_unit_diagonal
+from emkit.information.observed import METHODS, ObservedInformation, measure
 from emkit.information.score import score_contributions
 from emkit.information.surface import Surface
 

@@ -8,7 +8,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.information.observed import ObservedInformation, measure, with_unit_diagonal
+from emkit.information.axes import with_unit_diagonal
+from emkit.information.observed import ObservedInformation, measure
 from emkit.information.rate import largest_rate
 from emkit.information.surface import Surface
 from emkit.information.variance import singular_below
@@ -20,6 +21,10 @@ Array = NDArray[np.float64]
 SADDLE = 1e-4
 #: What a Newton step may gain, in nats, where the gradient counts as zero: a hundredth of a standard error.
 STATIONARY = 1e-4
+#: The smallest curvature along an axis of the scaled information that a Newton step divides by, and the shares of such
+#: a step that are tried.
+SMALLEST = 1e-12
+NEWTON_LENGTHS = tuple(2.0**-k for k in range(12))
 #: A rate above 1 by less is that of a flat direction, and rounding.
 NEARLY = 1e-6
 #: Displacements from a saddle that are tried, in units of the standard error of a single direction.
@@ -141,7 +146,10 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
     standard, scale = with_unit_diagonal(information.matrix)
     eigenvalues, vectors = np.linalg.eigh(standard)
     slopes = vectors.T @ (information.gradient / scale)
-    gap = float(np.sum(slopes**2 / np.maximum(np.abs(eigenvalues), 1e-12)) / 2)
+    curvatures = np.maximum(np.abs(eigenvalues), SMALLEST)
+    gap = float(np.sum(slopes**2 / curvatures) / 2)
+    if gap >= STATIONARY:
+        gap = min(gap, _climbed(surface, (vectors @ (slopes / curvatures) / scale) @ surface.directions))
     smallest = float(eigenvalues[0]) if len(eigenvalues) else float("inf")
     bounds, inward = _bounds(surface)
     kind = _kind(information, smallest, gap, bounds)
@@ -161,6 +169,15 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
         method=information.method,
         n_e_steps=surface.n_e_steps,
     )
+
+
+def _climbed(surface: Surface, newton: Array) -> float:
+    """Return what the objective gains along a Newton step, in nats, at the best of several lengths.
+
+    Next to a bound where curvature changes fast, as that of a variance on its way to zero, the quadratic promises far
+    more than there is.
+    """
+    return max(0.0, *(surface.objective(length * newton) - surface.center for length in NEWTON_LENGTHS))
 
 
 def _kind(information: ObservedInformation, smallest: float, gap: float, bounds: list[Bound]) -> str:

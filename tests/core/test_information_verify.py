@@ -282,3 +282,40 @@ def test_an_objective_that_is_not_finite_has_no_derivatives(ask):
 
     with pytest.raises(ValueError, match="The objective of Broken is nan with these data at these params"):
         ask(Broken(), np.array([1.0, 2.0]), None)
+
+
+@attrs.frozen
+class TwoFactors:
+    """Mean and variance of a factor of the observed mean, of which the data know only the product."""
+
+    left: float
+    right: float
+
+
+class Product:
+    """Normal observations with mean ``left * right`` and variance one: a ridge of maxima that bends."""
+
+    def e_step(self, params: TwoFactors, data: Any) -> emkit.EStep[Any]:
+        residual = data - params.left * params.right
+        log_likelihood = -0.5 * float(np.sum(residual**2))
+        return emkit.EStep(np.array([data.sum(), data.size]), log_likelihood, data.size)
+
+    def m_step(self, params: TwoFactors, statistics: Any) -> TwoFactors:
+        return TwoFactors(statistics[0] / statistics[1] / params.right, params.right)
+
+    def space(self, params: TwoFactors) -> dict[str, space.Space]:
+        return {"left": space.Real(), "right": space.Real()}
+
+    def complete_score(self, params: TwoFactors, statistics: Any) -> TwoFactors:
+        slope = float(statistics[0] - statistics[1] * params.left * params.right)
+        return TwoFactors(slope * params.right, slope * params.left)
+
+
+@pytest.mark.parametrize("method", ["score", "likelihood"])
+@pytest.mark.parametrize("left", [0.3, 1.0, 40.0])
+def test_a_ridge_that_bends_is_no_maximum_and_no_saddle(left, method):
+    # Along the tangent the curvature is zero, and what differences show there is of the square of their step.
+    data = np.random.default_rng(0).normal(3.0, 1.0, 200)
+    found = information.verify(Product(), TwoFactors(left, data.mean() / left), data, method)
+    assert found.kind == "not determined"
+    assert abs(found.smallest_eigenvalue) < 1e-6

@@ -88,10 +88,14 @@ DEGENERATE = {
 @pytest.mark.parametrize("covariance", TYPES)
 @pytest.mark.parametrize("case", DEGENERATE)
 def test_degenerate_data_are_fitted_under_the_floor(case, covariance):
-    result = emkit.fit(GaussianMixtureModel(3, covariance), DEGENERATE[case], rng=0)
+    model = GaussianMixtureModel(3, covariance)
+    result = emkit.fit(model, DEGENERATE[case], rng=0)
     assert _is_sound(result)
     assert result.status is Status.CONVERGED
-    assert (np.diff(result.objectives) >= -1e-10 * (1 + np.abs(result.objectives[:-1]))).all()
+    # Nearly singular covariances have densities with fewer digits.
+    rounding = max(model.e_step(result.params, DEGENERATE[case]).rounding, 1e-12 * abs(result.objectives[0]))
+    assert rounding < 1e-5 * (1 + abs(result.objectives[0]))
+    assert np.diff(result.objectives).min() >= -rounding
 
 
 @pytest.mark.parametrize("case", ["constant column", "collinear columns", "all rows equal", "fewer rows than columns"])
