@@ -11,7 +11,8 @@ usual ways to begin.
 
 from __future__ import annotations
 
-from emkit.families.covariance import (
+from emkit.families.base import Family, SharedRows
+from emkit.families.gaussian.covariance import (
     CovarianceStructure,
     Diagonal,
     Full,
@@ -19,24 +20,26 @@ from emkit.families.covariance import (
     Tied,
     as_structure,
 )
-from emkit.families.gaussian import Gaussians, gaussian_m_step
-from emkit.families.kmeans import (
+from emkit.families.gaussian.densities import Gaussians, gaussian_m_step
+from emkit.families.gaussian.moments import GaussianMoments
+from emkit.families.gaussian.positive_definite import raise_eigenvalues
+from emkit.families.starts import (
     STARTS,
     kmeans_plusplus_responsibilities,
     kmeans_responsibilities,
     random_responsibilities,
     random_row_responsibilities,
 )
-from emkit.families.moments import GaussianMoments
-from emkit.families.positive_definite import raise_eigenvalues
 
 __all__ = [
     "STARTS",
     "CovarianceStructure",
     "Diagonal",
+    "Family",
     "Full",
     "GaussianMoments",
     "Gaussians",
+    "SharedRows",
     "Spherical",
     "Tied",
     "as_structure",

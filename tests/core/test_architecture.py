@@ -25,7 +25,7 @@ ALLOWED = {
     "optima": set(),
     "acceleration": set(),
     "engines": {"errors", "tree", "model"},
-    "families": {"errors", "arrays"},
+    "families": {"errors", "arrays", "space"},
     "storage": {"errors", "tree", "arrays"},
     "datasets": {"errors", "arrays"},
     "registry": {"errors", "model"},

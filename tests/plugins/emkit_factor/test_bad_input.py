@@ -45,7 +45,7 @@ def _is_sound(result):
         (WINE[:, 0], ValueError, "Reshape your data"),
         (np.zeros((4, 2, 2)), ValueError, "dim"),
         (sparse.csr_matrix(WINE), TypeError, "[Ss]parse"),
-        (np.full((5, 2), np.nan), ValueError, r"Column 0, 1 has no observed value"),
+        (np.full((5, 2), np.nan), ValueError, r"Columns 0, 1 have no observed value"),
         (np.c_[WINE[:, 0], np.full(178, np.nan)], ValueError, r"Column 1 has no observed value"),
         (np.r_[WINE[:1, :2], np.full((3, 2), np.nan)], ValueError, "minimum of 2"),
     ],
@@ -71,7 +71,7 @@ def test_a_column_seen_only_in_rows_of_weight_zero_is_named():
 
 def test_many_empty_columns_are_counted():
     x = np.where(np.arange(13) < 9, np.nan, WINE)
-    with pytest.raises(ValueError, match="Column 0, 1, 2, 3, 4 and 4 more has no observed value"):
+    with pytest.raises(ValueError, match="Columns 0, 1, 2, 3, 4 and 4 more have no observed value"):
         FactorAnalysis(1).fit(x)
 
 
@@ -191,7 +191,7 @@ def test_heywood_cases_end_on_the_floor_whatever_the_units():
     # is so large that its rounding hides the last of the way.
     settings = {"tol": 1e-8, "max_iter": 20_000}
     for factor, gap in ((1.0, 1e-3), (1e-120, 1.0), (1e120, 1.0)):
-        with pytest.warns(DegenerateWarning, match=r"noise_variances\[2\].* (rests on its floor|on the way to a bound)"):
+        with pytest.warns(DegenerateWarning, match=r"noise_variances\[2\].*(rests on its floor|on the way to a bound)"):
             analysis = FactorAnalysis(1, **settings).fit(IRIS * factor)
         assert analysis.noise_variance_[2] / (IRIS[:, 2].var() * factor**2) == pytest.approx(1e-6, rel=gap)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 
-from emkit.families.expansions import Array, Booleans
+from emkit.families.gaussian.expansions import Array, Booleans
 
 # A component whose share of the total count is below this has left the data: its moments are near the
 # smallest numbers a float can hold and their ratios mean nothing.

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import attrs
 import numpy as np
 
-from emkit.families.covariance import CovarianceStructure
-from emkit.families.expansions import Array, Booleans
-from emkit.families.moments import GaussianMoments
+from emkit.families.gaussian.covariance import CovarianceStructure
+from emkit.families.gaussian.expansions import Array, Booleans
+from emkit.families.gaussian.moments import GaussianMoments
 
 # The expanded quadratic form is off by up to eps * magnitude nats (see QuadraticForm; measured). At 3e4 that
 # is below 1e-11 a row, the rounding of the log-likelihood of some 1e4 rows; components beyond it, tight and

@@ -17,7 +17,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.families.expansions import Array
+from emkit.families.gaussian.expansions import Array
 
 Labels: TypeAlias = NDArray[np.intp]
 Start: TypeAlias = Callable[..., Array]

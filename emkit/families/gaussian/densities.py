@@ -7,10 +7,10 @@ import math
 import attrs
 import numpy as np
 
-from emkit.families.covariance import CovarianceStructure
-from emkit.families.expansions import Array
-from emkit.families.gaussian_pass import Plan, Sums, normalise
-from emkit.families.moments import GaussianMoments
+from emkit.families.gaussian.blocks import Plan, Sums, normalise
+from emkit.families.gaussian.covariance import CovarianceStructure
+from emkit.families.gaussian.expansions import Array
+from emkit.families.gaussian.moments import GaussianMoments
 
 # What rounding was seen to do to log-likelihoods at the floor, against the estimate of `Gaussians.rounding`.
 ROUNDING_MARGIN = 4.0

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from emkit.errors import DegenerateError
-from emkit.families.expansions import Array
+from emkit.families.gaussian.expansions import Array
 
 
 def precision_cholesky(covariance: Array, what: str) -> Array:

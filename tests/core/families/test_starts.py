@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from emkit.families import STARTS, kmeans, kmeans_plusplus_responsibilities, kmeans_responsibilities
+from emkit.families import STARTS, kmeans_plusplus_responsibilities, kmeans_responsibilities, starts
 
 every_start = pytest.mark.parametrize("start", STARTS.values(), ids=STARTS.keys())
 partitions = pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_random_shares_go_to_a_few_rows_so_that_the_components_differ():
     responsibilities = STARTS["random"](x, 2, np.random.default_rng(1))
     sums = responsibilities.sum(axis=1)
     assert set(np.round(np.unique(sums), 12)) == {0.0, 1.0}
-    assert (sums > 0).sum() == kmeans.RANDOM_ROWS * 2 * 2
+    assert (sums > 0).sum() == starts.RANDOM_ROWS * 2 * 2
     gaps = []
     for seed in range(20):
         shares = STARTS["random"](x, 2, np.random.default_rng(seed))
@@ -90,10 +90,10 @@ def test_the_order_of_the_rows_is_immaterial(start, seed):
 def test_the_weights_of_equal_rows_add_up_alike_in_any_order():
     rng = np.random.default_rng(7)
     x, weights = np.repeat([[1.0, 2.0], [0.0, 3.0]], 50, axis=0), rng.exponential(size=100)
-    straight = kmeans._canonical_rows(x, weights, rng).weights
+    straight = starts._canonical_rows(x, weights, rng).weights
     for _ in range(20):
         order = rng.permutation(100)
-        np.testing.assert_array_equal(kmeans._canonical_rows(x[order], weights[order], rng).weights, straight)
+        np.testing.assert_array_equal(starts._canonical_rows(x[order], weights[order], rng).weights, straight)
 
 
 @every_start
@@ -134,7 +134,7 @@ def test_clear_groups_are_found(start):
 
 
 def test_k_means_ends_where_no_row_is_nearer_to_another_mean(monkeypatch):
-    monkeypatch.setattr(kmeans, "LLOYD_TOLERANCE", 0.0)
+    monkeypatch.setattr(starts, "LLOYD_TOLERANCE", 0.0)
     x, _ = blobs(separation=2.0)
     weights = np.random.default_rng(4).exponential(size=len(x))
     responsibilities = kmeans_responsibilities(x, 4, np.random.default_rng(4), weights)
@@ -158,15 +158,15 @@ def test_k_means_costs_no_more_than_its_seeding_and_rarely_more_than_scikit_lear
 
 
 def test_an_empty_cluster_takes_over_the_costliest_row():
-    rows = kmeans._canonical_rows(np.array([[0.0], [1.0], [2.0], [50.0]]), None, np.random.default_rng(0))
-    centres = kmeans._lloyd(rows, np.array([[1.0], [1.0], [1.0]]))
+    rows = starts._canonical_rows(np.array([[0.0], [1.0], [2.0], [50.0]]), None, np.random.default_rng(0))
+    centres = starts._lloyd(rows, np.array([[1.0], [1.0], [1.0]]))
     assert 50.0 in centres
-    assert len(np.unique(kmeans._nearest(rows.values, centres)[0])) == 3
+    assert len(np.unique(starts._nearest(rows.values, centres)[0])) == 3
 
 
 @every_start
 def test_above_the_bound_a_subsample_stands_for_the_rows(start, monkeypatch):
-    monkeypatch.setattr(kmeans, "MAX_SEED_ROWS", 50)
+    monkeypatch.setattr(starts, "MAX_SEED_ROWS", 50)
     x, labels = blobs(n_features=3, separation=30.0)
     responsibilities = start(x, 3, np.random.default_rng(1))
     if start is not STARTS["random"]:

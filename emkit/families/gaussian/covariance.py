@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import attrs
 import numpy as np
 
-from emkit.families.expansions import (
+from emkit.families.gaussian.expansions import (
     Array,
     Booleans,
     Expansion,
@@ -17,8 +17,8 @@ from emkit.families.expansions import (
     SquaresExpansion,
     TriangleExpansion,
 )
-from emkit.families.moments import GaussianMoments
-from emkit.families.positive_definite import inverse_sd, precision_cholesky, raise_eigenvalues
+from emkit.families.gaussian.moments import GaussianMoments
+from emkit.families.gaussian.positive_definite import inverse_sd, precision_cholesky, raise_eigenvalues
 
 
 class CovarianceStructure(ABC):

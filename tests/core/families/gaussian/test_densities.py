@@ -14,8 +14,8 @@ from emkit.families import (
     Spherical,
     Tied,
     gaussian_m_step,
-    gaussian_pass,
 )
+from emkit.families.gaussian import blocks
 from emkit.tree import add, leaves
 
 STRUCTURES = [Full(), Tied(), Diagonal(), Spherical()]
@@ -231,7 +231,7 @@ def test_tight_components_far_from_the_location_keep_their_digits(structure, tig
 
 
 def test_without_the_guard_tight_components_lose_their_digits(monkeypatch):
-    monkeypatch.setattr(gaussian_pass, "EXPANSION_LIMIT", np.inf)
+    monkeypatch.setattr(blocks, "EXPANSION_LIMIT", np.inf)
     gaussians, x = example(Full(), 300, tightness=1e-5)
     density = explicit_log_density(gaussians, x)
     assert np.abs(gaussians.log_density(x) - density).min(axis=1).max() > 1e-7
@@ -241,7 +241,7 @@ def test_without_the_guard_tight_components_lose_their_digits(monkeypatch):
 def test_guarded_and_expanded_components_agree(structure, monkeypatch):
     gaussians, x = example(structure, 3000)
     expanded = gaussians.mixture_e_step(x, LOG_WEIGHTS), gaussians.log_density(x)
-    monkeypatch.setattr(gaussian_pass, "EXPANSION_LIMIT", 0.0)
+    monkeypatch.setattr(blocks, "EXPANSION_LIMIT", 0.0)
     guarded = gaussians.mixture_e_step(x, LOG_WEIGHTS), gaussians.log_density(x)
     assert_moments_equal(guarded[0][0], expanded[0][0])
     assert guarded[0][1] == pytest.approx(expanded[0][1], rel=1e-12)
@@ -255,7 +255,7 @@ def test_one_guarded_component_among_others_is_counted_once(structure, monkeypat
     scaled = structure.rescale(gaussians.covariances, 1 / gaussians.scale)
     means = (gaussians.means - gaussians.location) / gaussians.scale
     magnitudes = structure.expansion.form(means, scaled, structure.precisions_cholesky(scaled)).magnitudes
-    monkeypatch.setattr(gaussian_pass, "EXPANSION_LIMIT", np.sort(magnitudes)[1])
+    monkeypatch.setattr(blocks, "EXPANSION_LIMIT", np.sort(magnitudes)[1])
     moments, log_likelihood = gaussians.mixture_e_step(x, LOG_WEIGHTS)
     assert_moments_equal(moments, expected[0])
     assert log_likelihood == pytest.approx(expected[1], rel=1e-12)

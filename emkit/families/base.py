@@ -1,0 +1,176 @@
+"""What a family of distributions is: a log-density, a weighted fit and a sampler.
+
+A family describes the observations of *all* components (of a mixture) or states (of a hidden Markov model) at once:
+its params hold one distribution for each of them. Three methods make a family; the rest has defaults.
+
+    >>> import attrs, numpy as np
+    >>> from emkit import space
+    >>> from emkit.families import Family
+    >>> @attrs.frozen(eq=False)
+    ... class RayleighParams:
+    ...     scales: np.ndarray = space.positive()
+    >>> @attrs.frozen
+    ... class Rayleigh(Family):
+    ...     def log_density(self, params, x):
+    ...         return np.log(x / params.scales**2) - x**2 / (2 * params.scales**2)
+    ...     def fit(self, x, responsibilities, params=None):
+    ...         return RayleighParams(np.sqrt((responsibilities.T @ x**2)[:, 0] / (2 * responsibilities.sum(axis=0))))
+    ...     def sample(self, params, components, rng):
+    ...         return rng.rayleigh(params.scales[components])[:, None]
+    >>> x = np.array([[1.0], [2.0], [3.0]])
+    >>> Rayleigh().fit(x, np.ones((3, 1)))
+    RayleighParams(scales=array([1.52752523]))
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.arrays import as_matrix
+from emkit.errors import MissingCapabilityError
+from emkit.space import Space
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.intp]
+FamilyParams = TypeVar("FamilyParams")
+
+#: A component whose share of all rows is below this has none: ratios of its sums mean nothing.
+EMPTY_SHARE = 1e-200
+
+
+@attrs.frozen(eq=False)
+class SharedRows:
+    """Rows and how they are shared among the components: the statistics of a family that has no sums.
+
+    They do not add over data, so a model with such a family keeps its data in one piece.
+
+    Attributes
+    ----------
+    x
+        As :meth:`Family.prepare` gave them.
+    responsibilities : (n_samples, n_components)
+        Times the weights of the rows; zero for rows that miss.
+    """
+
+    x: Any
+    responsibilities: Array
+
+
+class Family(ABC, Generic[FamilyParams]):
+    """K distributions of one kind, one for each component (state).
+
+    Every method is pure, as those of a model are. ``x`` is what :meth:`prepare` gave, which must have a length; in a
+    plain family that is the matrix of the data, (n_samples, n_features), without NaN: rows with gaps are taken out
+    before, unless ``accepts_nan``. Responsibilities (n_samples, n_components) are at least zero; they include weights,
+    so rows need not sum to one.
+    """
+
+    #: Whether single cells may be NaN. Elsewhere a row with a NaN counts as missing altogether.
+    accepts_nan: ClassVar[bool] = False
+    #: Whether :meth:`statistics` are sums over rows, so that data may be cut and spread over workers.
+    is_additive: ClassVar[bool] = False
+
+    @abstractmethod
+    def log_density(self, params: FamilyParams, x: Any) -> Array:
+        """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components)."""
+
+    @abstractmethod
+    def fit(self, x: Any, responsibilities: Array, params: FamilyParams | None = None) -> FamilyParams:
+        """Return the params that maximise ``sum_nk responsibilities[n, k] * log_density[n, k] + log_prior``.
+
+        ``params`` are the previous ones, None at the start. A component without rows keeps them, bit for bit, and gets
+        those of all rows together at the start. Constants of a whole fit, such as floors in units of the data, are
+        taken from all rows at the start and kept.
+        """
+
+    @abstractmethod
+    def sample(self, params: FamilyParams, components: Labels, rng: np.random.Generator) -> Array:
+        """Return one row for each of ``components`` (n_samples,), in their order; shape (n_samples, n_features).
+
+        Of a hidden Markov model they are the states of one sequence.
+        """
+
+    def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Any:
+        """Return the data checked, and in the form in which the other methods want them.
+
+        Parameters
+        ----------
+        x : (n_samples, n_features)
+            Rows that miss are NaN throughout; what they become does not matter, as long as nothing fails.
+        lengths : (n_sequences,), optional
+            Of the sequences that follow each other in ``x``, if they are any; rows of a mixture have none.
+
+        Raises
+        ------
+        ValueError
+            If an entry is outside the support, naming row and column.
+        """
+        return as_matrix(x, allow_nan=True)
+
+    def statistics(self, params: FamilyParams, x: Any, responsibilities: Array) -> Any:
+        """Return what :meth:`m_step` needs; override together with it where sums will do, and set ``is_additive``."""
+        return SharedRows(x, responsibilities)
+
+    def m_step(self, params: FamilyParams, statistics: Any) -> FamilyParams:
+        """Return the maximiser given statistics, or any point that is not worse than ``params`` (generalised EM)."""
+        return self.fit(statistics.x, statistics.responsibilities, params)
+
+    def space(self, params: FamilyParams) -> dict[str, Space]:
+        """Return spaces of fields of the params that their declaration cannot know: floors, supports."""
+        return {}
+
+    def log_prior(self, params: FamilyParams) -> float:
+        """Return the log-density of the prior, up to a constant; zero for maximum likelihood."""
+        return 0.0
+
+    def complete_score(self, params: FamilyParams, statistics: Any) -> FamilyParams:
+        """Return the gradient of ``sum_nk responsibilities[n, k] * log_density[n, k]``, in the shape of the params."""
+        raise MissingCapabilityError(_missing(self, "complete_score(params, statistics)"))
+
+    def features(self, x: Any) -> Array:
+        """Return numbers by whose distances rows are grouped at the start, (n_samples, n_numbers)."""
+        return np.asarray(x, dtype=np.float64)
+
+    def mean(self, params: FamilyParams) -> Array:
+        """Return ``E[x | component k]``, shape (n_components, n_features)."""
+        raise MissingCapabilityError(_missing(self, "mean(params)"))
+
+    def cumulative(self, params: FamilyParams, x: Any) -> tuple[Array, Array]:
+        """Return ``P(X < x[n] | component k)`` and ``P(X <= x[n] | component k)``, of families with one column.
+
+        Each of shape (n_samples, n_components); they differ for counts.
+        """
+        raise MissingCapabilityError(_missing(self, "cumulative(params, x)"))
+
+    def notes(self, params: FamilyParams, statistics: Any = None) -> Sequence[str]:
+        """Return sentences on estimates that a reader should not trust."""
+        return ()
+
+
+def _missing(family: object, signature: str) -> str:
+    return f"{type(family).__name__} has no `{signature}`, which this needs: define it."
+
+
+def occupied(counts: Array) -> NDArray[np.bool_]:
+    """Return which components have rows, (n_components,), given their expected numbers."""
+    filled: NDArray[np.bool_] = counts > EMPTY_SHARE * counts.sum()
+    return filled
+
+
+def weighted_means(counts: Array, sums: Array, previous: Array) -> Array:
+    """Return ``sums / counts``; components without rows keep the previous value.
+
+    Parameters
+    ----------
+    counts : (n_components,)
+    sums, previous : (n_components, ...)
+    """
+    filled = occupied(counts).reshape(-1, *[1] * (sums.ndim - 1))
+    divisor = np.where(filled, counts.reshape(filled.shape), 1.0)
+    return np.where(filled, sums / divisor, previous)

@@ -1,0 +1,1 @@
+"""K Gaussians: log-densities and weighted moments of many rows in two matrix products a block."""
