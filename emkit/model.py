@@ -178,7 +178,12 @@ def _missing(model: object, name: str) -> str:
 
 
 def offers(model: object, name: str) -> bool:
-    """Return whether a model has a capability of its own (a default that only raises does not count)."""
+    """Return whether a model has a capability of its own (a default that only raises does not count).
+
+    A class whose objects differ in what they can do names in ``lacks`` what one of them cannot.
+    """
+    if name in getattr(model, "lacks", ()):
+        return False
     if name == "temperature":
         return "temperature" in inspect.signature(model.e_step).parameters  # type: ignore[attr-defined]
     attribute = getattr(type(model), name, None)

@@ -23,9 +23,14 @@ from emkit.space.base import (
 
 @attrs.frozen(eq=False)
 class Real(Space):
-    """Any finite number. ``scale`` is the size of a change that matters; default: the starting values' own."""
+    """Any finite number.
+
+    ``scale`` is the size of a change that matters; default: the starting values' own. ``free`` (boolean,
+    broadcastable) marks the entries that are estimated; the others keep the value that they have.
+    """
 
     scale: Array | None = None
+    free: NDArray[np.bool_] | None = None
 
     def check(self, value: Any, name: str) -> None:
         """Raise unless every entry is finite."""
@@ -36,6 +41,15 @@ class Real(Space):
     def typical(self, value: Array) -> Array:
         """Return the declared scale, else the root mean square."""
         return super().typical(value) if self.scale is None else self.scale
+
+    def tangent(self, value: Array) -> Array:
+        """Return one direction for every free entry."""
+        directions = np.eye(value.size)
+        return directions if self.free is None else directions[np.broadcast_to(self.free, value.shape).ravel()]
+
+    def n_free(self, value: Array) -> int:
+        """Return the number of free entries."""
+        return value.size if self.free is None else int(np.count_nonzero(np.broadcast_to(self.free, value.shape)))
 
 
 @attrs.frozen(eq=False)

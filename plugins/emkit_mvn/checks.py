@@ -6,9 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emkit.arrays import as_sample_weight
 from emkit_mvn.kernels.rows import IncompleteRows
+from emkit_mvn.structures import CovarianceStructure, Known
+
+Array = NDArray[np.float64]
 
 
 def prepared_by(prepare: Callable[..., IncompleteRows], data: Any) -> IncompleteRows:
@@ -53,3 +57,12 @@ def check_width(rows: IncompleteRows, n_features: int) -> None:
             "params were fitted to."
         )
         raise ValueError(msg)
+
+
+def check_settings(mean: Array | None, structure: CovarianceStructure, n_features: int) -> None:
+    """Raise ValueError where a mean or a covariance that is given is one of other columns."""
+    if mean is not None and mean.shape != (n_features,):
+        msg = f"mean must have shape ({n_features},) for data of n_features={n_features}; it has {mean.shape}."
+        raise ValueError(msg)
+    if isinstance(structure, Known):
+        structure.check_size(n_features)

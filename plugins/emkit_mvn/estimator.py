@@ -17,8 +17,8 @@ from emkit_mvn.imputer.layout import Indices
 from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
-from emkit_mvn.priors import Prior
-from emkit_mvn.structures import BlockDiagonal, CovarianceStructure, Known
+from emkit_mvn.priors import Prior, as_prior
+from emkit_mvn.structures import CovarianceStructure
 
 Array = NDArray[np.float64]
 
@@ -40,7 +40,8 @@ class NormalImputer(ImputerFace):
     add_indicator : bool
         Whether ``transform`` appends, for every column with gaps in ``fit``, one that is 1 where a cell was missing.
     keep_empty_features : bool
-        Whether columns without a seen cell in ``fit`` stay, their gaps filled with 0, or are dropped.
+        Whether columns without a seen cell in ``fit`` stay, their gaps filled with 0 whatever the bounds, or are
+        dropped.
     min_value, max_value : float, array-like of shape (n_features,) or None
         Bounds on what gaps are filled with: their distribution is restricted to them, nothing is clipped. Seen cells
         may lie outside.
@@ -114,12 +115,14 @@ class NormalImputer(ImputerFace):
 
     def _model(self, seen: Indices) -> MultivariateNormal:
         self._box = Box.of(self.min_value, self.max_value, self._labels()).of_columns(seen)
-        structure = self.covariance_type
+        structure, prior = self.covariance_type, as_prior(self.prior)
         if not isinstance(structure, CovarianceStructure):
             structure = one_of(structure, "covariance_type", _STRUCTURES)
         elif len(seen) < self.n_features_in_:
-            structure = _of_columns(structure, seen, self.n_features_in_)
-        return MultivariateNormal(structure, self.prior, floor=self.floor)
+            structure = structure.of_columns(seen, self.n_features_in_)
+        if prior is not None and len(seen) < self.n_features_in_:
+            prior = prior.of_columns(seen, self.n_features_in_)
+        return MultivariateNormal(structure, prior, floor=self.floor)
 
     def _adopt(self, params: NormalParams, seen: Indices) -> None:
         self.mean_ = np.full(self.n_features_in_, np.nan)
@@ -138,12 +141,3 @@ class NormalImputer(ImputerFace):
 
 
 MultivariateNormal.face = NormalImputer
-
-
-def _of_columns(structure: CovarianceStructure, columns: Indices, n_features: int) -> CovarianceStructure:
-    """Return a structure that was given for all columns for some of them."""
-    if isinstance(structure, BlockDiagonal) and len(structure.groups) == n_features:
-        return BlockDiagonal(tuple(structure.groups[j] for j in columns))
-    if isinstance(structure, Known) and structure.covariance.shape == (n_features, n_features):
-        return Known(structure.covariance[np.ix_(columns, columns)])
-    return structure

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EMResult, fit
-from emkit.errors import LikelihoodDecreasedError
+from emkit.arrays import column_names
+from emkit.errors import EmkitError, LikelihoodDecreasedError
 from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.student.model import MultivariateT
 
@@ -54,12 +55,18 @@ def fit_columns(
     return attrs.evolve(result, notes=tuple(own.get(note, note) for note in result.notes))
 
 
+def column_labels(table: Any, columns: Sequence[int] | NDArray[np.intp]) -> list[str]:
+    """Return what messages call some columns of a table: the names that it has for them, or else their positions."""
+    names = column_names(table)
+    return [repr(int(j) if names is None else names[j]) for j in columns]
+
+
 @contextlib.contextmanager
 def naming(labels: Sequence[str]) -> Iterator[None]:
-    """Around what a model does with columns: the message of a ValueError has their labels for their positions."""
+    """Around what a model does with columns: the message of an error has their labels for their positions."""
     try:
         yield
-    except ValueError as error:
+    except (EmkitError, ValueError) as error:
         error.args = tuple(named(part, labels) if isinstance(part, str) else part for part in error.args)
         raise
 

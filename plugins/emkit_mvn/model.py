@@ -12,24 +12,22 @@ from numpy.typing import NDArray
 from emkit import EStep, LatentModel
 from emkit.arrays import as_array, share
 from emkit.errors import DegenerateError
-from emkit.families import raise_eigenvalues
 from emkit.space import Covariance, Fixed, Real, Space
-from emkit_mvn.checks import check_columns_are_seen, check_width, prepared_by
+from emkit_mvn.checks import check_columns_are_seen, check_settings, check_width, prepared_by
+from emkit_mvn.coverage import notes_on_coverage
+from emkit_mvn.floors import above_floor
 from emkit_mvn.kernels.conditional import Completion, Conditional
 from emkit_mvn.kernels.moments import Normal, complete_gradient, expectations, rounding
 from emkit_mvn.kernels.rows import IncompleteRows, incomplete_rows
 from emkit_mvn.params import NormalParams, NormalStatistics
 from emkit_mvn.priors import Prior, PriorTerms, as_prior
-from emkit_mvn.starts import available_case_params, monotone_params, random_params
+from emkit_mvn.starts import START_FLOOR, available_case_params, monotone_params, random_params
 from emkit_mvn.structures import CovarianceStructure, Known, Unrestricted, as_structure
 
 Array = NDArray[np.float64]
 
 #: A matrix with NaN in its gaps, a pair of such a matrix and weights, or the prepared form.
 NormalData: TypeAlias = Array | tuple[Array, Array] | IncompleteRows
-
-#: How many pairs of columns a note names.
-MOST_PAIRS = 5
 
 
 def _floor(value: Any) -> float:
@@ -57,7 +55,8 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         A mean that is known and not estimated.
     floor : float
         Smallest eigenvalue of the covariance, relative to the variances of the columns. Part of the parameter space,
-        and constant: the fit is the exact maximum under it, whatever the units.
+        and constant: the fit is the exact maximum under it, whatever the units. Without one, 0, a table that does not
+        determine its covariance has no maximum, which ends the fit.
     """
 
     covariance: CovarianceStructure = attrs.field(factory=Unrestricted, converter=as_structure)
@@ -71,9 +70,9 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         """Return expected residual moments, and the log-likelihood of the seen cells."""
         rows = self._rows(data, params)
         units = rows.units
-        normal = Normal.of(
-            (params.mean - units.location) / units.scale, params.covariance / np.outer(units.scale, units.scale)
-        )
+        with np.errstate(over="ignore"):
+            covariance = params.covariance / np.outer(units.scale, units.scale)
+        normal = Normal.of((params.mean - units.location) / units.scale, covariance)
         found = expectations(rows.blocks, normal)
         ratio = units.scale / params.scale
         statistics = NormalStatistics(
@@ -84,7 +83,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         )
         constant = np.diag(rows.pair_weights) @ (np.log(2 * np.pi) + 2 * np.log(units.scale))
         log_likelihood = -(constant + found.log_determinant + found.distance) / 2
-        distance = float(np.abs(params.mean / units.scale).max())
+        distance = np.abs(params.mean / units.scale)
         return EStep(statistics, log_likelihood, rows.total_weight, rounding(normal, distance, rows.total_weight))
 
     def m_step(self, params: NormalParams, statistics: NormalStatistics) -> NormalParams:
@@ -114,7 +113,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         off_centre = shift - centre
         scatter = scatter + prior.strength * np.outer(off_centre, off_centre) + prior.scatter / np.outer(scale, scale)
         nearest = self.covariance.nearest(scatter / (total + prior.count))
-        covariance = raise_eigenvalues(nearest, self.floor) * np.outer(scale, scale)
+        covariance = above_floor(nearest, self.floor, params.coverage) * np.outer(scale, scale)
         return attrs.evolve(params, mean=mean, covariance=covariance)
 
     def log_prior(self, params: NormalParams) -> float:
@@ -130,11 +129,12 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
     def initialize(self, data: NormalData, rng: np.random.Generator) -> NormalParams:
         """Return where to start: the maximum itself where patterns are monotone, else what pairs of columns say."""
         rows = self.prepare(data)
-        self._check(rows)
+        check_columns_are_seen(rows)
+        check_settings(self.mean, self.covariance, rows.x.shape[1])
         params = None
         if isinstance(self.covariance, Unrestricted) and self.prior is None and self.mean is None:
             params = monotone_params(rows, self.floor)
-        params = params or available_case_params(rows, self.covariance)
+        params = params or available_case_params(rows, self.covariance, self.floor)
         if self.mean is not None:
             params = attrs.evolve(params, mean=self.mean)
         if isinstance(self.covariance, Known):
@@ -147,7 +147,7 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
         yield first
         for _ in range(n - 1):
             others = random_params(first, rng)
-            yield attrs.evolve(others, covariance=self._allowed(others.covariance, first.scale))
+            yield attrs.evolve(others, covariance=self._allowed(others))
 
     def space(self, params: NormalParams) -> dict[str, Space]:
         """Return spaces with the floor and the ties of the structure, and scales that follow the data's own."""
@@ -160,6 +160,9 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
                 f"mean must have shape ({size},) and covariance ({size}, {size}); they have {params.mean.shape} and "
                 f"{params.covariance.shape}."
             )
+            raise ValueError(msg)
+        if not (params.scale > 0).all():
+            msg = f"scale must be positive; scale[{int(np.argmin(params.scale > 0))}] is {params.scale.min()}."
             raise ValueError(msg)
         ties = self.covariance.ties(size)
         is_known = isinstance(self.covariance, Known)
@@ -217,42 +220,21 @@ class MultivariateNormal(LatentModel[NormalData, NormalParams, NormalStatistics]
 
     def notes(self, params: NormalParams) -> list[str]:
         """Return a sentence on pairs of columns that no row sees together: the data do not tell their covariance."""
-        apart = np.argwhere(np.triu(params.coverage == 0, 1))
-        if len(apart) == 0 or self.covariance.ties(params.scale.size) is not None:
-            return []
-        named = ", ".join(f"{i} and {j}" for i, j in apart[:MOST_PAIRS])
-        more = f" (and {len(apart) - MOST_PAIRS} more pairs)" if len(apart) > MOST_PAIRS else ""
-        return [
-            f"No row sees columns {named}{more} together: what the fit says of their partial correlation is where it "
-            "started, or the prior."
-        ]
+        return notes_on_coverage(params.coverage, self.covariance)
 
-    def _allowed(self, covariance: Array, scale: Array) -> Array:
+    def _allowed(self, params: NormalParams) -> Array:
+        """Return the covariance nearest to that of params in the structure, above the floor."""
         if isinstance(self.covariance, Known):
             return self.covariance.covariance
-        unit = np.outer(scale, scale)
-        return raise_eigenvalues(self.covariance.nearest(covariance / unit), self.floor) * unit
+        unit = np.outer(params.scale, params.scale)
+        nearest = self.covariance.nearest(params.covariance / unit)
+        return above_floor(nearest, max(self.floor, START_FLOOR), params.coverage) * unit
 
     def _prior(self, params: NormalParams) -> PriorTerms:
         size = params.scale.size
         if self.prior is None:
             return PriorTerms(0.0, np.zeros((size, size)), 0.0, np.zeros(size))
         return self.prior.terms(size, params.scale)
-
-    def _check(self, rows: IncompleteRows) -> None:
-        """Raise ValueError where the data say nothing about some column, or settings do not fit them."""
-        check_columns_are_seen(rows)
-        size = rows.x.shape[1]
-        for name, value, shape in self._given(size):
-            if value.shape != shape:
-                msg = f"{name} must have shape {shape} for data of n_features={size}; it has {value.shape}."
-                raise ValueError(msg)
-
-    def _given(self, size: int) -> Iterator[tuple[str, Array, tuple[int, ...]]]:
-        if self.mean is not None:
-            yield "mean", self.mean, (size,)
-        if isinstance(self.covariance, Known):
-            yield "Known(covariance)", self.covariance.covariance, (size, size)
 
     def _rows(self, data: NormalData, params: NormalParams) -> IncompleteRows:
         rows = self.prepare(data)

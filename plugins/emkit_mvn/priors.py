@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from numbers import Real
 from typing import Any, final
 
 import attrs
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from emkit.arrays import as_array
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 @attrs.frozen(eq=False)
@@ -54,6 +56,17 @@ class Prior(ABC):
     def terms(self, n_features: int, deviations: Array) -> PriorTerms:
         """Return the prior in raw units; ``deviations`` (n_features,) are those of the columns of the data."""
 
+    def of_columns(self, columns: Indices, n_features: int) -> Prior:
+        """Return a prior of ``n_features`` columns for some of them: itself, where it does not tell columns apart."""
+        return self
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return float(value)
+    msg = f"df and strength of a prior are numbers of rows, such as 0.5; found {value!r}."
+    raise ValueError(msg)
+
 
 @final
 @attrs.frozen
@@ -70,7 +83,7 @@ class Ridge(Prior):
         How many rows the prior counts for.
     """
 
-    df: float = attrs.field(default=0.5, converter=float)
+    df: float = attrs.field(default=0.5, converter=_number)
 
     def __attrs_post_init__(self) -> None:
         _check_not_negative(self.df, "Ridge(df)")
@@ -99,10 +112,10 @@ class InverseWishart(Prior):
         How many rows the prior of the mean counts for.
     """
 
-    df: float = attrs.field(converter=float)
+    df: float = attrs.field(converter=_number)
     scale: Any = None
     mean: Any = None
-    strength: float = attrs.field(default=0.0, converter=float)
+    strength: float = attrs.field(default=0.0, converter=_number)
 
     def __attrs_post_init__(self) -> None:
         _check_not_negative(self.df, "InverseWishart(df)")
@@ -127,6 +140,19 @@ class InverseWishart(Prior):
             raise ValueError(msg)
         count = self.df + n_features + 1 + (self.strength > 0)
         return PriorTerms(count, scale, self.strength, mean)
+
+    def of_columns(self, columns: Indices, n_features: int) -> InverseWishart:
+        """Return the prior of some of the columns: of ``p`` columns a block of ``q`` has ``p - q`` df fewer.
+
+        That is the distribution of the block. Where the prior has none, being improper, df stops at 0, and without a
+        scale, as in Jeffreys' prior, it stays.
+        """
+        terms = self.terms(n_features, np.ones(n_features))
+        mean = None if self.mean is None else terms.centre[columns]
+        if self.scale is None:
+            return attrs.evolve(self, mean=mean)
+        df = max(self.df - (n_features - len(columns)), 0.0)
+        return attrs.evolve(self, df=df, scale=terms.scatter[np.ix_(columns, columns)], mean=mean)
 
 
 def as_prior(value: Any) -> Prior | None:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import column_scales
-from emkit.families import raise_eigenvalues
+from emkit_mvn.floors import above_floor
 from emkit_mvn.kernels.monotone import monotone_maximum, monotone_order
 from emkit_mvn.kernels.rows import IncompleteRows
 from emkit_mvn.params import NormalParams
@@ -18,13 +18,13 @@ Array = NDArray[np.float64]
 START_FLOOR = 0.05
 
 
-def available_case_params(rows: IncompleteRows, structure: CovarianceStructure) -> NormalParams:
+def available_case_params(rows: IncompleteRows, structure: CovarianceStructure, floor: float) -> NormalParams:
     """Return what the seen cells say: the mean of each column, and for each pair the rows that see both."""
     weights, products = rows.pair_weights, np.zeros(rows.pair_weights.shape)
     for block in rows.blocks:
         products += block.rows.T @ block.rows
     covariance = np.divide(products, weights, out=np.zeros_like(weights), where=weights > 0)
-    return _params(rows, structure, np.zeros(len(weights)), covariance, START_FLOOR)
+    return _params(rows, structure, np.zeros(len(weights)), covariance, max(floor, START_FLOOR))
 
 
 def monotone_params(rows: IncompleteRows, floor: float) -> NormalParams | None:
@@ -41,8 +41,8 @@ def _params(
     """Return params from a mean and a covariance in the units of the rows."""
     units, scale = rows.units, _scale(rows, structure)
     ratio = units.scale / scale
-    standard = raise_eigenvalues(structure.nearest(covariance * np.outer(ratio, ratio)), floor)
     coverage = rows.pair_weights / rows.total_weight
+    standard = above_floor(structure.nearest(covariance * np.outer(ratio, ratio)), floor, coverage)
     return NormalParams(units.location + units.scale * mean, standard * np.outer(scale, scale), scale, coverage)
 
 

@@ -9,11 +9,13 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.arrays import one_of, read_only
+from emkit.arrays import as_array, one_of
+from emkit.errors import InvalidParamsError
 from emkit.space import Covariance
 
 Array = NDArray[np.float64]
 Ties = NDArray[np.int_]
+Indices = NDArray[np.intp]
 
 
 class CovarianceStructure(ABC):
@@ -30,6 +32,16 @@ class CovarianceStructure(ABC):
     """
 
     has_common_unit: ClassVar[bool] = False
+
+    def of_columns(self, columns: Indices, n_features: int) -> CovarianceStructure:
+        """Return a structure of ``n_features`` columns for some of them: itself, where it knows no columns by number.
+
+        Raises
+        ------
+        ValueError
+            If it is one of another number of columns.
+        """
+        return self
 
     @abstractmethod
     def ties(self, n_features: int) -> Ties | None:
@@ -95,6 +107,26 @@ class Exchangeable(CovarianceStructure):
         return 1 - np.eye(n_features, dtype=np.int_)
 
 
+def _groups(value: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(value)
+    except TypeError:
+        msg = f"groups must name the group of every column, such as (0, 0, 1); it is {value!r}."
+        raise TypeError(msg) from None
+
+
+def _covariance(value: Any) -> Array:
+    matrix = as_array(value, "Known(covariance)")
+    try:
+        if matrix.ndim == 2:
+            Covariance().check(matrix, "Known(covariance)")
+            return matrix
+    except InvalidParamsError:
+        pass
+    msg = f"Known(covariance) must be a symmetric positive definite matrix; it is {matrix.tolist()}."
+    raise ValueError(msg)
+
+
 @final
 @attrs.frozen
 class BlockDiagonal(CovarianceStructure):
@@ -106,16 +138,24 @@ class BlockDiagonal(CovarianceStructure):
         The group of every column, such as ``(0, 0, 1)``.
     """
 
-    groups: tuple[Any, ...] = attrs.field(converter=tuple)
+    groups: tuple[Any, ...] = attrs.field(converter=_groups)
 
-    def ties(self, n_features: int) -> Ties | None:
+    def ties(self, n_features: int) -> Ties:
         """Return a number for every covariance within a group."""
+        self._check(n_features)
+        groups = np.array([self.groups.index(group) for group in self.groups])
+        i, j = np.indices((n_features, n_features))
+        return np.where(groups[:, None] == groups, np.minimum(i, j) * n_features + np.maximum(i, j), -1)
+
+    def of_columns(self, columns: Indices, n_features: int) -> BlockDiagonal:
+        """Return the groups of these columns."""
+        self._check(n_features)
+        return BlockDiagonal(tuple(self.groups[j] for j in columns))
+
+    def _check(self, n_features: int) -> None:
         if len(self.groups) != n_features:
             msg = f"groups must name the group of each of the {n_features} columns; it has {len(self.groups)} entries."
             raise ValueError(msg)
-        _, groups = np.unique(np.array([str(group) for group in self.groups]), return_inverse=True)
-        i, j = np.indices((n_features, n_features))
-        return np.where(groups[:, None] == groups, np.minimum(i, j) * n_features + np.maximum(i, j), -1)
 
 
 @final
@@ -128,14 +168,26 @@ class Known(CovarianceStructure):
     covariance : (n_features, n_features)
     """
 
-    covariance: Array = attrs.field(converter=read_only)
-
-    def __attrs_post_init__(self) -> None:
-        Covariance().check(self.covariance, "Known(covariance)")
+    covariance: Array = attrs.field(converter=_covariance)
 
     def ties(self, n_features: int) -> Ties | None:
         """Return None."""
         return None
+
+    def of_columns(self, columns: Indices, n_features: int) -> Known:
+        """Return the covariance of these columns."""
+        self.check_size(n_features)
+        return Known(self.covariance[np.ix_(columns, columns)])
+
+    def check_size(self, n_features: int) -> None:
+        """Raise ValueError if the covariance is one of another number of columns."""
+        if len(self.covariance) != n_features:
+            shape = (n_features, n_features)
+            msg = (
+                f"Known(covariance) must have shape {shape} for data of n_features={n_features}; it has "
+                f"{self.covariance.shape}."
+            )
+            raise ValueError(msg)
 
 
 _BY_NAME: dict[str, type[Unrestricted | Diagonal | Spherical | Exchangeable]] = {

@@ -53,8 +53,12 @@ class Box:
         """
         lower = _one_for_each(min_value, "min_value", len(names), -np.inf)
         upper = _one_for_each(max_value, "max_value", len(names), np.inf)
-        # Written so that NaN is refused as well; an interval at infinity holds no number.
-        empty = ~(lower < upper) | (lower == np.inf) | (upper == -np.inf)
+        for name, bounds in (("min_value", lower), ("max_value", upper)):
+            for j in np.flatnonzero(np.isnan(bounds))[:1]:
+                msg = f"{name} of column {names[j]!r} is NaN or None; for no bound there give -inf or inf."
+                raise ValueError(msg)
+        # An interval at infinity holds no number.
+        empty = (lower >= upper) | (lower == np.inf) | (upper == -np.inf)
         for j in np.flatnonzero(empty)[:1]:
             msg = (
                 f"One (or more) features have min_value >= max_value: column {names[j]!r} has min_value={lower[j]} "
@@ -138,7 +142,9 @@ def _standardised(bound: Array, mean: Array, unit: Array) -> Array:
 def _one_for_each(value: Any, name: str, n_features: int, unbounded: float) -> Array:
     """Return a bound as one number for each column."""
     try:
-        bounds = np.asarray(unbounded if value is None else value, dtype=np.float64)
+        given = np.asarray(unbounded if value is None else value)
+        # numpy would read the string "1.5" as a number.
+        bounds = given.astype(np.float64, casting="unsafe" if given.dtype.kind in "biufO" else "safe")
     except (TypeError, ValueError):
         msg = f"{name} must be a number, or one number for each column; it is {value!r}."
         raise ValueError(msg) from None

@@ -146,7 +146,9 @@ class FillingFace(TransformerFace):
             return float(density.mean())
         # In units of the largest, a sum or a product leaves the range of floats no more.
         weights = as_sample_weight(weights / (weights.max() or 1.0), len(density))
-        return float(np.average(density, weights=weights))
+        # A row that does not count may be infinitely unlikely.
+        counts = weights > 0
+        return float(np.average(density[counts], weights=weights[counts]))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> Names:
         """Return the names of the columns of the output, ``missingindicator_<name>`` for indicators.
@@ -156,7 +158,9 @@ class FillingFace(TransformerFace):
         input_features : (n_features_in_,), optional
             Names of the input columns, where the data of ``fit`` had none.
         """
-        return self._layout.names(self._input_names(input_features))
+        # First the names: they ask whether there was a fit.
+        names = self._input_names(input_features)
+        return self._layout.names(names)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -53,7 +53,10 @@ def gap_marker(missing_values: Any) -> float | None:
     if missing_values is None or type(missing_values).__name__ == "NAType":
         return None
     if isinstance(missing_values, Real) and not isinstance(missing_values, bool | np.bool_):
-        number = float(missing_values)
+        try:
+            number = float(missing_values)
+        except OverflowError:
+            number = math.inf
         if math.isnan(number):
             return None
         if math.isfinite(number):

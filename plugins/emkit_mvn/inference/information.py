@@ -91,7 +91,7 @@ def fraction_missing_information(fit: Fitted, data: NormalData) -> MissingInform
     jacobian = basis @ changes.T
     fractions, vectors = np.linalg.eigh((jacobian + jacobian.T) / 2)
     fractions = np.clip(fractions, 0.0, 1.0)
-    moves = np.array([_flat(em_map.displacement(vector)) for vector in vectors.T @ basis])
+    moves = np.array([_standardised(em_map, em_map.displacement(vector)) for vector in vectors.T @ basis])
     complete = (moves**2).sum(axis=0)
     observed = (moves**2 / np.maximum(1 - fractions, NOTHING)[:, None]).sum(axis=0)
     share = np.full(em_map.size, np.nan)
@@ -142,15 +142,23 @@ def _tangent_basis(em_map: WhitenedMap) -> Array:
     if not moves:
         return np.zeros((0, em_map.size))
     directions = np.array([em_map.whitened(*move) for move in moves])
+    # Squares of what moves a column of 1e150 by one leave the range of floats.
+    directions /= np.abs(directions).max(axis=1)[:, None]
     directions /= np.linalg.norm(directions, axis=1)[:, None]
     return np.asarray(np.linalg.qr(directions.T)[0].T, dtype=np.float64)
 
 
 def _complete_variances(em_map: WhitenedMap) -> Array:
-    """Return the complete-data variances of all entries of an unrestricted normal."""
-    variances = np.diag(em_map.params.covariance)
-    squares = np.outer(variances, variances) + em_map.params.covariance**2
-    return _flat((em_map.mean_unit**2 * variances, em_map.covariance_unit**2 * squares / 2))
+    """Return the complete-data variances of all entries of an unrestricted normal, standardised."""
+    unit = np.sqrt(np.diag(em_map.params.covariance))
+    squares = 1 + (em_map.params.covariance / np.outer(unit, unit)) ** 2
+    return _flat((np.full(len(unit), em_map.mean_unit**2), em_map.covariance_unit**2 * squares / 2))
+
+
+def _standardised(em_map: WhitenedMap, displacement: tuple[Array, Array]) -> Array:
+    """Return all entries of a displacement of the params in standard deviations of the columns."""
+    unit = np.sqrt(np.diag(em_map.params.covariance))
+    return _flat((displacement[0] / unit, displacement[1] / np.outer(unit, unit)))
 
 
 def _flat(parts: tuple[Array, Array]) -> Array:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from emkit import Status, Tolerance, fit
+from emkit import Status, Tolerance
 from emkit.arrays import as_matrix, as_sample_weight
 from emkit.errors import ConvergenceWarning, DegenerateWarning
+from emkit_mvn.fitting import column_labels, fit_columns
 from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.kernels.patterns import patterns_of
 from emkit_mvn.model import MultivariateNormal
@@ -108,11 +109,12 @@ def mcar_test(
     weights = as_sample_weight(sample_weight, len(x))
     weights = np.ones(len(x)) if weights is None else weights
     x, weights = x[weights > 0], weights[weights > 0]
-    x = x[:, ~np.isnan(x).all(axis=0)]
+    kept = np.flatnonzero(~np.isnan(x).all(axis=0))
+    x = x[:, kept]
     if x.shape[1] == 0:
         msg = "X has no seen cell (in rows of positive weight): there is nothing to test."
         raise ValueError(msg)
-    params = _fitted(x, weights, tol)
+    params = _fitted(x, weights, column_labels(X, kept), tol)
     patterns = patterns_of(~np.isnan(x))
     n_patterns = len(patterns.observed)
     seen = np.flatnonzero(patterns.observed.any(axis=1))
@@ -123,13 +125,13 @@ def mcar_test(
     sums = np.add.reduceat((weights[:, None] * (x - params.mean))[patterns.order], patterns.starts[:-1])
     distances = _squared_distances(sums / totals[:, None], params.covariance)
     n = float(totals[seen].sum())
-    statistic = float(totals @ distances) * (n - ddof) / n
+    statistic = float(totals @ distances) * (n - int(ddof)) / n
     return McarTest(statistic, df, float(special.chdtrc(df, statistic)), n_patterns)
 
 
-def _fitted(x: Array, weights: Array, tol: float | Tolerance) -> NormalParams:
+def _fitted(x: Array, weights: Array, labels: list[str], tol: float | Tolerance) -> NormalParams:
     """Return the params of highest likelihood, with warnings where they are not to be relied on."""
-    result = fit(MultivariateNormal(), (x, weights), tol=tol)
+    result = fit_columns(MultivariateNormal(), x, weights, labels, tol=tol)
     # On a ridge of the likelihood all points have the same distances: a pair of columns that no row sees together.
     if not result.converged and result.status is not Status.STALLED:
         warnings.warn(f"mcar_test: {result.message}", ConvergenceWarning, stacklevel=3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 import attrs
@@ -33,6 +32,12 @@ class Normal:
     @classmethod
     def of(cls, mean: Array, covariance: Array) -> Normal:
         """Return the distribution of a mean (n_features,) and a covariance (n_features, n_features)."""
+        if not np.isfinite(covariance).all():
+            msg = (
+                "The covariance in units of the data leaves the range of floats: columns that differ so much in size "
+                "need other units, or a covariance that does not compare them."
+            )
+            raise DegenerateError(msg)
         factor, failure = lapack.dpotrf(covariance, lower=1)
         if failure or not np.isfinite(factor).all():
             msg = "The covariance is not positive definite and finite to working precision: give a larger floor."
@@ -149,14 +154,20 @@ def complete_gradient(covariance: Array, first: Array, second: Array, count: flo
     return precision @ first, curvature / 2
 
 
-def rounding(normal: Normal, distance: float, total_weight: float) -> float:
+def rounding(normal: Normal, distance: Array | float, total_weight: float) -> float:
     """Return by how much the rounding of the params may move the log-likelihood, in nats.
 
     A mean is known to one unit in its last place and so is a covariance S with inverse P; of ``n`` rows that moves the
-    log-likelihood by about ``n n_features eps (distance sqrt(trace P) + trace(S) trace(P))``, with ``distance`` the
-    largest ``|mean|``, from zero and not from the origin of the units.
+    log-likelihood by about
+
+        n n_features eps (sqrt(sum over j of P[j, j] distance[j]**2) + n_features sum over j of S[j, j] P[j, j])
+
+    whatever the units of each column, with ``distance`` the ``|mean|``, (n_features,), from zero and not from the
+    origin of the units. A number stands for that distance in all columns.
     """
-    tightness = float(np.trace(normal.precision))
-    lost = distance * math.sqrt(tightness) + float(np.trace(normal.covariance)) * tightness
-    unit = ROUNDING_MARGIN * len(normal.mean) * float(np.finfo(np.float64).eps)
+    size, tightness = len(normal.mean), np.diag(normal.precision)
+    # As products of roots, or the largest columns would leave the range of floats.
+    far = float(np.linalg.norm(np.sqrt(tightness) * distance))
+    lost = far + size * float(np.diag(normal.covariance) @ tightness)
+    unit = ROUNDING_MARGIN * size * float(np.finfo(np.float64).eps)
     return unit * total_weight * lost

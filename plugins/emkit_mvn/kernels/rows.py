@@ -101,9 +101,13 @@ def _standardised(x: Array, observed: NDArray[np.bool_], weights: Array | None) 
     shares = np.ones(len(z)) if weights is None else weights
     counts = shares @ observed
     counts[counts == 0] = 1.0
-    location = (shares @ z) / counts
-    z -= location
-    z *= observed
+    location = np.zeros_like(size)
+    # Twice, because the sum of a long column has lost some digits: a constant column would seem to vary.
+    for _ in range(2):
+        mean = (shares @ z) / counts
+        z -= mean
+        z *= observed
+        location += mean
     deviation = np.sqrt(np.einsum("n,nd,nd->d", shares, z, z) / counts)
     spread = _power_of_two(deviation)
     z /= spread

@@ -16,10 +16,11 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit.errors import DegenerateError
 from emkit_mvn.kernels.blocks import Block
 from emkit_mvn.kernels.moments import Normal, filled_residuals, solved
 from emkit_mvn.kernels.rows import IncompleteRows, Units
-from emkit_mvn.multiple.posterior import draw_posterior, wishart_factors
+from emkit_mvn.multiple.posterior import draw_posterior, singular_rows, wishart_factors
 from emkit_mvn.priors import PriorTerms
 
 Array = NDArray[np.float64]
@@ -132,11 +133,15 @@ class Augmentation:
 
     def completed_moments(self, mean: Array, covariance: Array, rng: np.random.Generator) -> tuple[Array, Array]:
         """Return the sum of the residuals of all rows about ``mean``, gaps drawn, and of their products."""
-        normal = Normal.of(mean, covariance)
         size = len(mean)
         first, second = np.zeros(size), np.zeros((size, size))
-        for noisy in self.blocks:
-            residuals = noisy.completed(normal, rng)
-            first += noisy.block.multipliers @ residuals
-            second += residuals.T @ residuals
+        try:
+            normal = Normal.of(mean, covariance)
+            for noisy in self.blocks:
+                residuals = noisy.completed(normal, rng)
+                first += noisy.block.multipliers @ residuals
+                second += residuals.T @ residuals
+        except DegenerateError:
+            # What this says of a floor is for fits: a chain has none.
+            raise singular_rows() from None
         return first, second

@@ -146,9 +146,6 @@ def check_rows(rows: IncompleteRows, prior: PriorTerms) -> None:
     """Raise ValueError where rows and prior together do not determine a covariance."""
     size = rows.x.shape[1]
     seen = np.diag(rows.pair_weights)
-    if (seen == 0).any():
-        # The fit says which columns they are.
-        return
     lacking = size - 1 - posterior_df(rows.total_weight, prior)
     if lacking >= 0:
         usual = "prior='ridge'" if lacking < Ridge().df else f"prior=Ridge(df) with df above {lacking:g}"

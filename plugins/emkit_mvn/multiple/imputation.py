@@ -11,11 +11,13 @@ import numpy as np
 from numpy.random import Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
 
-from emkit import EMResult, fit
+from emkit import EMResult
 from emkit.arrays import as_matrix, as_sample_weight, column_names, one_of, whole_number
 from emkit.engines import EngineChoice, as_engine, opened
 from emkit.errors import ConvergenceWarning
 from emkit.estimator import rng_of, warn_about
+from emkit_mvn.checks import check_columns_are_seen
+from emkit_mvn.fitting import column_labels, fit_columns, naming
 from emkit_mvn.imputer.bounded import Box
 from emkit_mvn.imputer.containers import snapshot
 from emkit_mvn.kernels.rows import IncompleteRows
@@ -30,6 +32,9 @@ from emkit_mvn.priors import Prior
 Array = NDArray[np.float64]
 
 METHODS = ("augmentation", "bootstrap")
+
+#: Largest total weight: up to it whole numbers of rows are exact.
+MOST_ROWS = 2.0**53
 
 
 def multiple_imputation(
@@ -84,6 +89,10 @@ def multiple_imputation(
     ------
     ValueError
         If the rows do not determine the params and there is no prior, or an argument is wrong.
+    DegenerateError
+        If columns follow from others, so that the chain cannot go on.
+    FitFailedError
+        If a column has so few seen cells that the bootstrap loses all of them.
 
     Warns
     -----
@@ -116,19 +125,21 @@ def multiple_imputation(
     burn_in, spacing = _steps(burn_in, "burn_in", method), _steps(spacing, "spacing", method)
     x = np.array(as_matrix(X, allow_nan=True))
     box = Box.of(min_value, max_value, _names(X, x))
-    model = MultivariateNormal(prior=prior)
-    data = x if sample_weight is None else (x, as_sample_weight(sample_weight, len(x)))
-    rows = model.prepare(data)
-    _check(model, rows, method)
+    model, labels = MultivariateNormal(prior=prior), column_labels(X, range(x.shape[1]))
+    weights = as_sample_weight(sample_weight, len(x))
+    with naming(labels):
+        rows = model.prepare(x if weights is None else (x, weights))
+        _check(model, rows, method)
     chain_seed, replicate_seeds, draw_seeds = _seed_sequence(random_state).spawn(3)
-    result = fit(model, data, engine=engine)
+    result = fit_columns(model, x, weights, labels, engine=engine)
     warn_about(result, "multiple_imputation")
-    if method == "augmentation":
-        rng = np.random.default_rng(chain_seed)
-        drawn = run_chain(model, result.params, rows, n, burn_in=burn_in, spacing=spacing, rng=rng)
-        _warn_if_slow(drawn)
-    else:
-        drawn = _bootstrap(result, rows, replicate_seeds.spawn(n), engine)
+    with naming(labels):
+        if method == "augmentation":
+            rng = np.random.default_rng(chain_seed)
+            drawn = run_chain(model, result.params, rows, n, burn_in=burn_in, spacing=spacing, rng=rng)
+            _warn_if_slow(drawn)
+        else:
+            drawn = _bootstrap(result, rows, replicate_seeds.spawn(n), engine)
     return Imputations(
         params=drawn.params,
         method=method,
@@ -160,6 +171,13 @@ def _bootstrap(
 
 def _check(model: MultivariateNormal, rows: IncompleteRows, method: str) -> None:
     """Raise ValueError where the rows and the prior leave params without a posterior."""
+    if rows.total_weight > MOST_ROWS:
+        msg = (
+            f"sample_weight adds up to {rows.total_weight:.3g} rows, which imputation counts or draws one by "
+            f"one: a total of at most {MOST_ROWS:g} is expected. Divide the weights."
+        )
+        raise ValueError(msg)
+    check_columns_are_seen(rows)
     if method == "augmentation":
         check_can_augment(model, rows)
     elif model.prior is None:

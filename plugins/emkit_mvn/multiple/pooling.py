@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from emkit.arrays import as_array
+from emkit_mvn.multiple.estimates import check_range, checked_df, checked_estimates
 from emkit_mvn.multiple.wald import WaldTest, observed_df, wald_test
 
 Array = NDArray[np.float64]
@@ -148,21 +149,23 @@ def pool(estimates: ArrayLike, variances: ArrayLike, *, df_complete: float = np.
     >>> pooled.estimate, round(pooled.total, 4)
     (2.0, 5.3333)
     """
-    values, squares = _checked(estimates, variances)
-    df_complete = _degrees(df_complete)
+    values, squares = checked_estimates(estimates, variances)
+    df_complete = checked_df(df_complete)
     m = len(values)
     # Relative to the first one, so that equal estimates have no variance at all.
-    shifts = values - values[0]
-    estimate = values[0] + shifts.mean(axis=0)
-    within = squares.mean(axis=0)
-    if squares.ndim > values.ndim:
-        between = np.atleast_2d(np.cov(shifts, rowvar=False))
-        own_within, own_between = np.diag(within), np.diag(between)
-    else:
-        between = shifts.var(axis=0, ddof=1)
-        own_within, own_between = within, between
-    added = (1 + 1 / m) * own_between
-    own_total = own_within + added
+    with np.errstate(over="ignore", invalid="ignore"):
+        shifts = values - values[0]
+        estimate = values[0] + shifts.mean(axis=0)
+        within = squares.mean(axis=0)
+        if squares.ndim > values.ndim:
+            between = np.atleast_2d(np.cov(shifts, rowvar=False))
+            own_within, own_between = np.diag(within), np.diag(between)
+        else:
+            between = shifts.var(axis=0, ddof=1)
+            own_within, own_between = within, between
+        added = (1 + 1 / m) * own_between
+        own_total = own_within + added
+    check_range(own_total, shifts)
     df = _degrees_of_freedom(added, own_within, m, df_complete)
     with np.errstate(divide="ignore", invalid="ignore"):
         increase = np.where(added == 0, 0.0, added / own_within)
@@ -194,39 +197,6 @@ def pool_results(results: Iterable[tuple[Any, Any]], *, df_complete: float = np.
             msg = f"Every result must be a pair (estimate, variance); result {i} is {pair!r}."
             raise ValueError(msg)
     return pool([estimate for estimate, _ in pairs], [variance for _, variance in pairs], df_complete=df_complete)
-
-
-def _checked(estimates: ArrayLike, variances: ArrayLike) -> tuple[Array, Array]:
-    values, squares = as_array(estimates, "estimates"), as_array(variances, "variances")
-    if values.ndim == 0 or len(values) < 2:
-        found = "one number" if values.ndim == 0 else f"{len(values)}"
-        msg = f"Pooling needs the estimates of at least two imputed data sets, along the first axis; found {found}."
-        raise ValueError(msg)
-    matrices = values.ndim == 2 and squares.shape == (*values.shape, values.shape[1])
-    if squares.shape != values.shape and not matrices:
-        also = f" or, as covariance matrices, {(*values.shape, values.shape[1])}" if values.ndim == 2 else ""
-        msg = (
-            f"For estimates of shape {values.shape} variances must have shape {values.shape}{also}; "
-            f"theirs is {squares.shape}."
-        )
-        raise ValueError(msg)
-    own = np.diagonal(squares, axis1=1, axis2=2) if matrices else squares
-    for index in np.argwhere(own < 0)[:1].tolist():
-        msg = f"variances must not be negative; that of estimates{index} is {own[tuple(index)]}."
-        raise ValueError(msg)
-    if matrices:
-        size = np.sqrt(own[:, :, None] * own[:, None, :])
-        for index in np.argwhere(np.abs(squares - squares.mT) > 1e-8 * size)[:1].tolist():
-            msg = f"Covariance matrices must be symmetric; entry {index[1:]} of matrix {index[0]} has another mirror."
-            raise ValueError(msg)
-    return values, squares
-
-
-def _degrees(df_complete: float) -> float:
-    if not isinstance(df_complete, Real) or isinstance(df_complete, bool) or not df_complete > 0:
-        msg = f"df_complete must be a positive number, or infinite for a large sample; it is {df_complete!r}."
-        raise ValueError(msg)
-    return float(df_complete)
 
 
 def _degrees_of_freedom(added: Array, within: Array, n_imputations: int, df_complete: float) -> Array:

@@ -50,16 +50,21 @@ def draw_posterior(
     try:
         root = np.linalg.cholesky(spread)
     except np.linalg.LinAlgError:
-        msg = (
-            "The completed rows have a singular covariance (columns that follow from others, or too few rows): leave "
-            "out such columns, or give a prior such as prior='ridge'."
-        )
-        raise DegenerateError(msg) from None
+        raise singular_rows() from None
     # The precision is Wishart: inverse(root)' a a' inverse(root), so the covariance is h' h with h = inverse(a) root'.
     a = wishart_factors(np.array([posterior_df(total, prior)]), size, rng)[0]
     h = solve_triangular(a, root.T, lower=True, check_finite=False)
     centre = mean + (prior.strength / n) * shift
     return centre + rng.standard_normal(size) @ h / np.sqrt(n), h.T @ h
+
+
+def singular_rows() -> DegenerateError:
+    """Return the error of rows that do not determine a covariance."""
+    msg = (
+        "The completed rows have a singular covariance (columns that follow from others, or too few rows): leave out "
+        "such columns, or give a prior such as prior='ridge'."
+    )
+    return DegenerateError(msg)
 
 
 def wishart_factors(df: ArrayLike, size: int, rng: np.random.Generator) -> Array:

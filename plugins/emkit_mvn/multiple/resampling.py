@@ -71,7 +71,7 @@ class Replicate:
             seen = counts @ observed
             if (seen > 0).all():
                 return counts * (total / n)
-        column = int(np.argmin(observed.sum(axis=0)))
+        column = int(np.argmin(self.weights @ observed))
         msg = (
             f"Rows drawn with replacement have left column {column} without a seen cell {MAX_DRAWS} times: it has too "
             "few of them for a bootstrap. Leave it out, or take method='augmentation' with prior='ridge'."

@@ -18,7 +18,8 @@ from emkit_mvn.model import MultivariateNormal
 from emkit_mvn.params import NormalParams
 from emkit_mvn.priors import Prior
 from emkit_mvn.regression.table import Coefficients, RegressionSummary
-from emkit_mvn.regression.targets import r_squared, require_seen, targets_of
+from emkit_mvn.regression.targets import r_squared, rows_that_count, targets_of
+from emkit_mvn.regression.units import in_units, power_units, standard_errors
 
 Array = NDArray[np.float64]
 
@@ -60,10 +61,11 @@ class NormalRegression(Estimator):
     sigma2_ : float or (n_targets,)
         Residual variances, with divisor n as maximum likelihood has it.
     standard_errors_ : like ``coef_``
-        From the observed information, which counts only what was seen; computed when first asked for.
+        From the observed information, which counts only what was seen; computed when first asked for. NaN where the
+        covariance rests on its floor, as with collinear predictors: leave some out, or give a prior.
     intercept_standard_error_ : like ``intercept_``
     n_iter_ : int
-        Accepted steps; complete data, and gaps in a monotone pattern, need but one.
+        Accepted steps; complete data, and gaps in a monotone pattern, start at the maximum and need no more than two.
     result_ : EMResult
         The fit of the joint distribution.
     n_features_in_ : int
@@ -110,26 +112,9 @@ class NormalRegression(Estimator):
             x = self._check_fit_input(X, min_samples=2)
             targets, self._is_single = targets_of(y, len(x), type(self).__name__)
             weights = as_sample_weight(sample_weight, len(x))
-            table = np.column_stack([x, targets])
-            if weights is not None and not weights.all():
-                # Rows that do not count must not shape the start either.
-                table, weights = table[weights > 0], weights[weights > 0]
-            labels = self._labels(targets.shape[1])
-            require_seen(table, labels)
-            self._data = table if weights is None else (table, weights)
+            self._table, self._weights = rows_that_count(np.column_stack([x, targets]), weights)
             self._errors: Array | None = None
-            self.result_: EMResult[NormalParams] = fit_columns(
-                MultivariateNormal(prior=self.prior, floor=self.floor),
-                table,
-                weights,
-                labels,
-                accelerate=self.accelerate,
-                tol=self.tol,
-                max_iter=self.max_iter,
-                n_starts=whole_number(self.n_init, "n_init"),
-                rng=rng_of(self.random_state),
-                progress=bool(self.verbose),
-            )
+            self.result_ = self._climb(self._labels(targets.shape[1]))
             warn_about(self.result_, type(self).__name__)
             self.n_iter_ = max(self.result_.n_iter, 1)
             found = self._coefficients()
@@ -175,7 +160,7 @@ class NormalRegression(Estimator):
         It is that of the rows whose target is seen, averaged over targets.
         """
         expected = np.asarray(self.predict(X), dtype=np.float64).reshape(-1, len(self._coefficients().intercept))
-        targets, _ = targets_of(y, len(expected), type(self).__name__)
+        targets, _ = targets_of(y, len(expected), type(self).__name__, expected.shape[1])
         weights = as_sample_weight(sample_weight, len(expected))
         shares = np.ones(len(expected)) if weights is None else weights
         columns = zip(targets.T, expected.T, strict=True)
@@ -201,14 +186,13 @@ class NormalRegression(Estimator):
         """
         errors = self._all_errors()
         names = getattr(self, "feature_names_in_", [f"x{j}" for j in range(self.n_features_in_)])
-        table = self._data[0] if isinstance(self._data, tuple) else self._data
         return RegressionSummary.of(
             ("intercept", *map(str, names)),
             self._coefficients().stacked(),
             errors,
             level,
             n_samples=float(self.result_.n_observations or 0.0),
-            n_complete=int((~np.isnan(table).any(axis=1)).sum()),
+            n_complete=int((~np.isnan(self._table).any(axis=1)).sum()),
             log_likelihood=self.result_.log_likelihood,
         )
 
@@ -218,6 +202,20 @@ class NormalRegression(Estimator):
         tags.target_tags.required = tags.target_tags.multi_output = True
         tags.regressor_tags = utils.RegressorTags()
         return tags
+
+    def _climb(self, labels: list[str]) -> EMResult[NormalParams]:
+        return fit_columns(
+            MultivariateNormal(prior=self.prior, floor=self.floor),
+            self._table,
+            self._weights,
+            labels,
+            accelerate=self.accelerate,
+            tol=self.tol,
+            max_iter=self.max_iter,
+            n_starts=whole_number(self.n_init, "n_init"),
+            rng=rng_of(self.random_state),
+            progress=bool(self.verbose),
+        )
 
     def _labels(self, n_targets: int) -> list[str]:
         """Return what messages call the columns of predictors and targets, side by side in one table."""
@@ -238,7 +236,10 @@ class NormalRegression(Estimator):
         """Return standard errors of intercepts and slopes, (n_targets, 1 + n_features), by the delta method."""
         self._check_is_fitted()
         if self._errors is None:
-            n_features = self.n_features_in_
-            found = self.result_.delta(lambda params: Coefficients.of(params, n_features).stacked(), self._data)
-            self._errors = found.standard_errors
+            n_features, units = self.n_features_in_, power_units(self.result_.params)
+            data = self._table / units if self._weights is None else (self._table / units, self._weights)
+            found = standard_errors(
+                in_units(self.result_, units), lambda p: Coefficients.of(p, n_features).stacked(), data
+            )
+            self._errors = found * units[n_features:, None] / np.concatenate([[1.0], units[:n_features]])
         return self._errors

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import attrs
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +94,7 @@ class RegressionSummary:
         log_likelihood: float,
     ) -> RegressionSummary:
         """Return the summary of coefficients and their standard errors, (n_targets, 1 + n_features)."""
-        if not 0 < level < 1:
+        if not isinstance(level, Real) or not 0 < level < 1:
             msg = f"level must be a number between 0 and 1, such as 0.95; it is {level!r}."
             raise ValueError(msg)
         z = coefficients / standard_errors

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from emkit.arrays import as_matrix, column_names
 Array = NDArray[np.float64]
 
 
-def targets_of(y: Any, n_samples: int, estimator: str) -> tuple[Array, bool]:
+def targets_of(y: Any, n_samples: int, estimator: str, n_targets: int | None = None) -> tuple[Array, bool]:
     """Return targets as a matrix (n_samples, n_targets), and whether they came as one sequence."""
     if y is None:
         msg = f"{estimator} requires y to be passed, but the target y is None."
@@ -24,16 +23,20 @@ def targets_of(y: Any, n_samples: int, estimator: str) -> tuple[Array, bool]:
     if len(matrix) != n_samples:
         msg = f"Found input variables with inconsistent numbers of samples: X has {n_samples}, y has {len(matrix)}."
         raise ValueError(msg)
+    if n_targets not in (None, matrix.shape[1]):
+        msg = f"y has {matrix.shape[1]} targets, but {estimator} was fitted to {n_targets}."
+        raise ValueError(msg)
     return matrix, is_single
 
 
-def require_seen(table: Array, labels: Sequence[str]) -> None:
-    """Raise ValueError, naming them, if columns have no cell at all in the rows of a table, which all count."""
-    empty = np.flatnonzero(np.isnan(table).all(axis=0)).tolist()
-    if empty:
-        names = ", ".join(labels[j] for j in empty)
-        msg = f"No row sees column{'s' if len(empty) > 1 else ''} {names}: leave out what has no seen cell."
+def rows_that_count(table: Array, weights: Array | None) -> tuple[Array, Array | None]:
+    """Return the rows of positive weight, at least two of them, and their weights: the others shape no start either."""
+    if weights is not None and not weights.all():
+        table, weights = table[weights > 0], weights[weights > 0]
+    if len(table) < 2:
+        msg = "Found 1 sample of positive weight, while a minimum of 2 is required: one row has no variance."
         raise ValueError(msg)
+    return table, weights
 
 
 def r_squared(target: Array, prediction: Array, shares: Array) -> float:
@@ -43,8 +46,11 @@ def r_squared(target: Array, prediction: Array, shares: Array) -> float:
         msg = "No target is seen in rows of positive weight: R squared needs one."
         raise ValueError(msg)
     target, shares = target[seen], shares[seen] / shares[seen].max()
-    residual = float(shares @ (target - prediction[seen]) ** 2)
-    total = float(shares @ (target - np.average(target, weights=shares)) ** 2)
-    if total == 0:
-        return float(residual == 0)
-    return 1 - residual / total
+    off_mean, off_prediction = target - np.average(target, weights=shares), target - prediction[seen]
+    # In units of the farthest no square leaves the range of floats.
+    unit = max(np.abs(off_mean).max(), np.abs(off_prediction).max())
+    if not off_mean.any():
+        return float(unit == 0)
+    total, residual = (float(shares @ (off / unit) ** 2) for off in (off_mean, off_prediction))
+    # Where next to the residuals nothing is left of the total, what is explained is worse than any number.
+    return 1 - residual / total if total > 0 else -np.inf

@@ -144,6 +144,6 @@ class StudentConditional:
             return density, np.minimum(self.conditional.distances(part) ** 2, LARGEST_SQUARE)
 
     def _widening(self, part: Part) -> Array:
-        """Return ``sqrt(1 + d / df)`` of each row of a part, (n_rows,): by how much its distance widens what it lacks."""
+        """Return ``sqrt(1 + d / df)`` of each row of a part, (n_rows,): how much its distance widens what it lacks."""
         widening: Array = np.hypot(1.0, np.sqrt(self.tail) * self.conditional.distances(part))
         return widening

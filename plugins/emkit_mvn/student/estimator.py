@@ -30,7 +30,8 @@ class StudentImputer(ImputerFace):
         location[gaps] + scatter[gaps, seen] inverse(scatter[seen, seen]) (x[seen] - location[seen]).
 
     That is their expectation if ``df + o > 1``; in a row for which it does not exist gaps are filled with the centre
-    all the same. There are no bounds on gaps: a t distribution in a box has no conditional mean in closed form.
+    all the same, and where ``df + o <= 2`` their ``conditional_std`` is infinite. There are no bounds on gaps: a t
+    distribution in a box has no conditional mean in closed form.
 
     Parameters
     ----------

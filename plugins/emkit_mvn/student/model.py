@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from numbers import Real as RealNumber
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -18,19 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
-from emkit.arrays import share
-from emkit.families import raise_eigenvalues
+from emkit.arrays import share, whole_number
+from emkit.errors import DegenerateError
 from emkit.space import Covariance, Fixed, Real, Space
 from emkit_mvn.checks import check_columns_are_seen, check_width, prepared_by
+from emkit_mvn.coverage import notes_on_coverage
+from emkit_mvn.floors import above_floor
 from emkit_mvn.kernels.moments import Normal, complete_gradient, rounding
 from emkit_mvn.kernels.rows import IncompleteRows
-from emkit_mvn.model import MultivariateNormal
-from emkit_mvn.params import NormalParams
-from emkit_mvn.student.conditional import StudentCompletion, StudentConditional
+from emkit_mvn.structures import Unrestricted
+from emkit_mvn.student.conditional import SMALLEST, StudentCompletion, StudentConditional
 from emkit_mvn.student.leaps import from_normal, to_normal
 from emkit_mvn.student.moments import weighted_expectations
 from emkit_mvn.student.params import StudentParams, StudentStatistics, Tail
 from emkit_mvn.student.rows import every_row
+from emkit_mvn.student.settings import degrees_of_freedom, smallest_degrees_of_freedom
 from emkit_mvn.student.starts import random_start, robust_params
 from emkit_mvn.student.tail import df_from_curve
 
@@ -43,25 +44,8 @@ StudentData: TypeAlias = Array | tuple[Array, Array] | IncompleteRows
 START_TAIL = 0.25
 
 
-def _df(value: Any) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, RealNumber) or not float(value) > 0:
-        msg = f"df must be a number above 0 (infinity is the normal), or None to estimate it; it is {value!r}."
-        raise ValueError(msg)
-    return float(value)
-
-
 def _floor(value: Any) -> float:
     return share(value, "floor")
-
-
-def _smallest(value: Any) -> float:
-    smallest = _df(value)
-    if smallest is None or math.isinf(smallest):
-        msg = f"smallest_df must be a finite number above 0; it is {value!r}."
-        raise ValueError(msg)
-    return smallest
 
 
 @attrs.frozen
@@ -82,8 +66,8 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
         parameter space, and constant: the fit is the exact maximum under it, whatever the units.
     """
 
-    df: float | None = attrs.field(default=None, converter=_df)
-    smallest_df: float = attrs.field(default=0.1, converter=_smallest)
+    df: float | None = attrs.field(default=None, converter=degrees_of_freedom)
+    smallest_df: float = attrs.field(default=0.1, converter=smallest_degrees_of_freedom)
     floor: float = attrs.field(default=1e-8, converter=_floor)
 
     leaf_rows: ClassVar[int | None] = 65_536
@@ -123,6 +107,9 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
         steps. Towards a normal steps of the tail become ever shorter, so where the normal is likelier than the params
         and the likelihood falls with the tail there, the step leads to the normal itself.
         """
+        if not statistics.count > 0:
+            msg = "No row of positive weight has a seen cell: check data and weights."
+            raise DegenerateError(msg)
         found = statistics.tail
         if self.df is None:
             leap = to_normal(params, found, self.floor) or from_normal(params, found, self._heaviest)
@@ -133,10 +120,10 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
         scatter = statistics.second - weight * np.outer(step, step)
         expansion = weight / total
         standard = (scatter + scatter.T) / (2 * weight)
-        raised = raise_eigenvalues(standard, self.floor)
+        raised = above_floor(standard, self.floor, params.coverage)
         if not np.array_equal(raised, standard):
             # On the floor the expanded model has no closed form; plain EM has.
-            expansion, raised = 1.0, raise_eigenvalues(scatter / total, self.floor)
+            expansion, raised = 1.0, above_floor(scatter / total, self.floor, params.coverage)
         return attrs.evolve(
             params,
             location=params.location + scale * step,
@@ -192,10 +179,11 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
 
     def sample(self, params: StudentParams, n: int, rng: np.random.Generator) -> Array:
         """Return ``n`` rows without gaps."""
-        residuals = rng.multivariate_normal(np.zeros_like(params.location), params.scatter, size=n, method="cholesky")
+        origin, n = np.zeros_like(params.location), whole_number(n, "n")
+        residuals = rng.multivariate_normal(origin, params.scatter, size=n, method="cholesky")
         if params.tail > 0:
             half = params.df / 2
-            residuals /= np.sqrt(rng.gamma(half, 1 / half, size=(n, 1)))
+            residuals /= np.sqrt(np.maximum(rng.gamma(half, 1 / half, size=(n, 1)), SMALLEST))
         return params.location + residuals
 
     def simulate(self, params: StudentParams, data: StudentData, rng: np.random.Generator) -> Any:
@@ -232,8 +220,7 @@ class MultivariateT(LatentModel[StudentData, StudentParams, StudentStatistics]):
 
     def notes(self, params: StudentParams) -> list[str]:
         """Return a sentence on pairs of columns that no row sees together, as for a normal."""
-        normal = NormalParams(params.location, params.scatter, params.scale, params.coverage)
-        return MultivariateNormal().notes(normal)
+        return notes_on_coverage(params.coverage, Unrestricted())
 
     @property
     def _heaviest(self) -> float:

@@ -41,8 +41,11 @@ def robust_params(rows: IncompleteRows, tail: float) -> StudentParams:
 def random_start(
     params: StudentParams, rows: IncompleteRows, estimates_tail: bool, rng: np.random.Generator
 ) -> StudentParams:
-    """Return params that lie at a row drawn from the data."""
-    row = rows.x[rng.integers(len(rows.x))]
+    """Return params that lie at a row drawn from the data, of those that count and have a cell."""
+    counts = ~np.isnan(rows.x).all(axis=1)
+    if rows.weights is not None:
+        counts &= rows.weights > 0
+    row = rows.x[rng.choice(np.flatnonzero(counts))]
     location = np.where(np.isnan(row), params.location, row)
     tail = max(float(params.tail), HEAVY) if estimates_tail else params.tail
     return attrs.evolve(params, location=location, tail=tail)

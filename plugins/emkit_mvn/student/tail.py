@@ -89,7 +89,7 @@ def log_minus_digamma(x: float) -> float:
     """Return ``log(x) - digamma(x)`` of a positive number: it falls from infinity to zero."""
     if x < LARGE:
         return float(np.log(x) - psi(x))
-    square = 1 / x**2
+    square = (1 / x) ** 2
     return 0.5 / x + square * (1 / 12 - square * (1 / 120 - square / 252))
 
 
@@ -117,5 +117,5 @@ def _log_gamma_ratio(a: float, b: float) -> float:
 
 
 def _stirling(x: float) -> float:
-    square = 1 / x**2
+    square = (1 / x) ** 2
     return (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / x

@@ -435,3 +435,36 @@ def test_symmetry_alone_frees_the_upper_triangle_of_every_matrix():
     assert len(directions) == 6
     np.testing.assert_array_equal(directions[1], [[[0, 1], [1, 0]], np.zeros((2, 2))])
     np.testing.assert_array_equal(directions[5], [np.zeros((2, 2)), [[0, 0], [0, 1]]])
+
+
+KNOWN = np.array([[np.nan, 0.2, np.nan], [np.nan, np.nan, np.nan], [0.0, 0.0, 1.0]])
+
+
+def test_fixed_proportions_are_no_parameters():
+    rows = np.array([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.0, 0.0, 1.0]])
+    simplex = Simplex(known=KNOWN)
+    simplex.check(rows, "transmat")
+    directions = simplex.tangent(rows)
+    assert simplex.n_free(rows) == len(directions) == 1 + 2 + 0
+    assert not directions[:, ~np.isnan(KNOWN).ravel()].any()
+    np.testing.assert_allclose(directions.reshape(-1, 3, 3).sum(axis=2), 0)
+    assert not simplex.on_bound(rows).any()
+
+
+def test_a_fixed_proportion_of_another_value_is_refused():
+    with pytest.raises(InvalidParamsError, match=r"transmat\[0, 1\] must be 0.2, as it is fixed"):
+        Simplex(known=KNOWN).check(np.array([[0.4, 0.3, 0.3], [0.1, 0.2, 0.7], [0.0, 0.0, 1.0]]), "transmat")
+
+
+def test_a_proposal_is_pulled_inside_around_fixed_proportions():
+    reference = np.array([[0.5, 0.2, 0.3], [0.1, 0.2, 0.7], [0.0, 0.0, 1.0]])
+    proposal = np.array([[0.9, 0.2, -0.1], [0.1, 0.2, 0.7], [0.0, 0.0, 1.0]])
+    pulled = Simplex(known=KNOWN).pull_inside(proposal, reference)
+    np.testing.assert_allclose(pulled, [[0.77, 0.2, 0.03], [0.1, 0.2, 0.7], [0.0, 0.0, 1.0]])
+
+
+def test_numbers_that_are_not_free_are_no_parameters():
+    value = np.array([[0.0, 2.0, -1.0], [4.0, 0.0, 1.0]])
+    real = Real(free=value != 0)
+    assert real.n_free(value) == 4
+    np.testing.assert_array_equal(real.tangent(value) @ value.ravel(), [2.0, -1.0, 4.0, 1.0])

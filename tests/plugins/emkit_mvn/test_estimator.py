@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
-from emkit_mvn import BlockDiagonal, Known, MultivariateNormal, Ridge
+from emkit_mvn import BlockDiagonal, InverseWishart, Known, MultivariateNormal, Ridge
 from emkit_mvn.estimator import NormalImputer
 from mvn_tables import AIRQUALITY, AIRQUALITY_FRAME, MURRAY, NHANES
 from sklearn.base import clone
@@ -90,6 +90,30 @@ def test_structures_given_for_all_columns_lose_those_that_are_empty():
     np.testing.assert_array_equal(np.delete(np.delete(blocks.covariance_, 1, 0), 1, 1), without.covariance_)
     known = NormalImputer(covariance_type=Known(np.diag(np.arange(1.0, 8)))).fit(x)
     np.testing.assert_array_equal(np.diag(known.covariance_), [1, np.nan, 3, 4, 5, 6, 7])
+
+
+@pytest.mark.filterwarnings("ignore:.*without any observed values")
+def test_what_is_given_for_another_number_of_columns_is_refused_though_some_are_empty():
+    x = np.insert(AIRQUALITY, 1, np.nan, axis=1)
+    for settings in (
+        {"covariance_type": BlockDiagonal("aabbcc")},
+        {"covariance_type": Known(np.eye(6))},
+        {"prior": InverseWishart(9, np.eye(6))},
+    ):
+        with pytest.raises(ValueError, match=r"7 columns|n_features=7"):
+            NormalImputer(**settings).fit(x)
+
+
+@pytest.mark.filterwarnings("ignore:.*without any observed values")
+def test_a_prior_given_for_all_columns_loses_those_that_are_empty():
+    scale, mean = np.diag(np.arange(1.0, 8)), np.arange(7.0)
+    x = np.insert(AIRQUALITY, 1, np.nan, axis=1)
+    found = NormalImputer(prior=InverseWishart(20, scale, mean, 3)).fit(x)
+    kept = [0, 2, 3, 4, 5, 6]
+    block = InverseWishart(19, scale[np.ix_(kept, kept)], mean[kept], 3)
+    expected = NormalImputer(prior=block).fit(AIRQUALITY)
+    np.testing.assert_array_equal(found.mean_[kept], expected.mean_)
+    np.testing.assert_array_equal(found.covariance_[np.ix_(kept, kept)], expected.covariance_)
 
 
 def test_the_model_names_its_face():

@@ -10,6 +10,7 @@ from emkit_mvn import (
     Ridge,
 )
 from mvn_tables import CHOLESTEROL
+from scipy import stats
 
 import emkit
 from emkit.errors import InvalidParamsError
@@ -36,6 +37,10 @@ def test_the_mode_under_every_prior_is_that_of_direct_maximisation(prior):
     ("prior", "message"),
     [
         (lambda: Ridge(-1), r"Ridge\(df\) must be"),
+        (lambda: Ridge("a"), "numbers of rows, such as 0.5; found 'a'"),
+        (lambda: Ridge(None), "found None"),
+        (lambda: Ridge(True), "found True"),
+        (lambda: InverseWishart(1, strength="2"), "found '2'"),
         (lambda: InverseWishart(np.nan), r"InverseWishart\(df\) must be"),
         (lambda: InverseWishart(1, [[1.0, 0.0]]), "symmetric"),
         (lambda: InverseWishart(1, [[1.0, 2.0], [2.0, 1.0]]), "negative eigenvalues"),
@@ -47,3 +52,23 @@ def test_the_mode_under_every_prior_is_that_of_direct_maximisation(prior):
 def test_priors_that_are_none_are_refused_in_words(prior, message):
     with pytest.raises((ValueError, InvalidParamsError), match=message):
         prior()
+
+
+def test_the_prior_of_some_columns_is_the_distribution_of_their_block():
+    """Draws of all columns, cut to the block, have the mean ``scale / (df - n_features - 1)`` of the block's prior."""
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(4, 4))
+    prior = InverseWishart(12, root @ root.T, [1.0, 2.0, 3.0, 4.0], 2.0)
+    columns = np.array([0, 3])
+    block = prior.of_columns(columns, 4)
+    draws = stats.invwishart(12, prior.scale).rvs(40_000, random_state=rng)[:, columns[:, None], columns]
+    np.testing.assert_allclose(draws.mean(axis=0), block.scale / (block.df - 3), rtol=0.05)
+    np.testing.assert_array_equal(block.mean, [1.0, 4.0])
+    assert block.strength == 2
+    assert InverseWishart(0).of_columns(columns, 4).df == 0
+    assert Ridge(3).of_columns(columns, 4) == Ridge(3)
+
+
+def test_the_prior_of_other_columns_has_no_block():
+    with pytest.raises(ValueError, match=r"n_features=4, but InverseWishart has a scale of shape \(3, 3\)"):
+        InverseWishart(5, np.eye(3)).of_columns(np.array([0]), 4)

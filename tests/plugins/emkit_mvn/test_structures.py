@@ -51,3 +51,24 @@ def test_a_known_mean_and_a_known_covariance_stay():
     slopes = np.linalg.solve(covariance[:2, :2], covariance[:2, 2])
     last = CHOLESTEROL[seen, 2].mean() + slopes @ (top - CHOLESTEROL[seen, :2].mean(axis=0))
     np.testing.assert_allclose(known.params.mean, [*top, last], rtol=1e-10)
+
+
+def test_groups_are_told_apart_as_what_they_are():
+    ties = BlockDiagonal([0, "0", None, "None", 0]).ties(5)
+    assert np.argwhere(np.triu(ties >= 0, 1)).tolist() == [[0, 4]]
+
+
+@pytest.mark.parametrize(
+    ("structure", "message"),
+    [
+        (lambda: BlockDiagonal(5), "groups must name the group of every column"),
+        (lambda: Known("a"), r"Known\(covariance\) holds strings"),
+        (lambda: Known([1.0, 2.0]), "must be a symmetric positive definite matrix"),
+        (lambda: Known(np.zeros((2, 2))), "must be a symmetric positive definite matrix"),
+        (lambda: Known([[1.0, 0.5], [0.0, 1.0]]), "must be a symmetric positive definite matrix"),
+        (lambda: Known([[1.0, np.nan], [np.nan, 1.0]]), r"Known\(covariance\)\[0, 1\] is nan"),
+    ],
+)
+def test_structures_that_are_none_are_refused_in_words(structure, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        structure()

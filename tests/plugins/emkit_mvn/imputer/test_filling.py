@@ -146,3 +146,10 @@ def test_the_score_is_the_mean_log_density_of_the_seen_cells():
     weights = np.arange(153.0) % 3
     assert imputer.score(AIRQUALITY, sample_weight=weights) == pytest.approx(density @ weights / weights.sum())
     assert imputer.score(AIRQUALITY, sample_weight=weights * 1e305) == pytest.approx(density @ weights / weights.sum())
+
+
+def test_a_row_of_weight_zero_does_not_count_in_the_score_however_unlikely_it_is():
+    imputer = NormalImputer().fit(AIRQUALITY)
+    rows = np.vstack([AIRQUALITY[:1], np.full(6, 1e300)])
+    assert imputer.score(rows) == -np.inf
+    assert imputer.score(rows, sample_weight=[2, 0]) == imputer.score(rows[:1])

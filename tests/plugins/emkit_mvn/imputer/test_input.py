@@ -70,7 +70,7 @@ def test_nan_beside_a_number_that_marks_gaps_is_an_error_that_says_where(frame):
         NormalImputer(missing_values=-999).fit(x)
 
 
-@pytest.mark.parametrize("marker", ["?", np.inf, True, [1], 1j])
+@pytest.mark.parametrize("marker", ["?", np.inf, True, [1], 1j, 10**400])
 def test_what_marks_gaps_must_be_nan_or_a_number(marker):
     with pytest.raises(ValueError, match="missing_values must be NaN"):
         NormalImputer(missing_values=marker).fit(AIRQUALITY)

@@ -13,6 +13,8 @@ from mvn_tables import (
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer
 
+from emkit.errors import NotFittedError
+
 
 @pytest.mark.filterwarnings("ignore:.*without any observed values", "ignore:.*Early stopping")
 @pytest.mark.parametrize("add_indicator", [False, True])
@@ -79,3 +81,10 @@ def test_gaps_without_an_indicator_stay_filled_and_without_any_there_is_no_way_b
         without.inverse_transform(AIRQUALITY[:1])
     with pytest.raises(ValueError, match="fit again"):
         without.set_params(add_indicator=True).inverse_transform(AIRQUALITY[:1])
+
+
+def test_before_a_fit_there_are_no_names_and_no_way_back():
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        NormalImputer().get_feature_names_out()
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        NormalImputer(add_indicator=True).inverse_transform(AIRQUALITY)

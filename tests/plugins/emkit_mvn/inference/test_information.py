@@ -102,6 +102,17 @@ def test_weights_and_units_count_as_they_should():
     np.testing.assert_allclose(weighted.fractions, other.fractions, atol=1e-5)
 
 
+@pytest.mark.parametrize("unit", [np.full(3, 1e150), np.full(3, 1e-150), np.array([1e150, 1.0, 1e-150])], ids=str)
+@pytest.mark.parametrize("prior", [None, "ridge"])
+def test_extreme_units_hide_nothing(unit, prior):
+    model = MultivariateNormal(prior=prior)
+    expected = fraction_missing_information(emkit.fit(model, EMPLOYEE, tol=0), EMPLOYEE)
+    found = fraction_missing_information(emkit.fit(model, EMPLOYEE * unit, tol=0), EMPLOYEE * unit)
+    np.testing.assert_allclose(found.fractions, expected.fractions, atol=1e-6)
+    np.testing.assert_allclose(found.mean, expected.mean, atol=1e-6)
+    np.testing.assert_allclose(found.covariance, expected.covariance, atol=1e-6)
+
+
 def test_params_elsewhere_than_at_the_maximum_are_refused():
     result = fitted(EMPLOYEE)
     moved = attrs.evolve(result.params, mean=result.params.mean + np.eye(3)[1])

@@ -134,7 +134,7 @@ def test_a_loose_stop_is_visible_and_a_stop_too_early_is_warned_of(monkeypatch):
     loose = mcar_test(EMPLOYEE, tol=1e-2)
     assert 1e-9 < abs(loose.statistic / 14.6317211814 - 1) < 0.1
     short = emkit.fit(MultivariateNormal(), (EMPLOYEE, np.ones(20)), max_iter=3)
-    monkeypatch.setattr("emkit_mvn.inference.little.fit", lambda *a, **k: short)
+    monkeypatch.setattr("emkit_mvn.fitting.fit", lambda *a, **k: short)
     with pytest.warns(ConvergenceWarning, match="max_iter"):
         mcar_test(EMPLOYEE)
 
@@ -165,3 +165,22 @@ def test_under_the_hypothesis_p_values_are_uniform_and_against_it_small(rng):
 @pytest.fixture
 def rng():
     return np.random.default_rng(7)
+
+
+@pytest.mark.parametrize("names", [None, ["empty", "a", "b"], [7, 8, 9]])
+def test_errors_name_columns_as_the_user_knows_them_whatever_was_left_out(names):
+    x = np.column_stack([np.full(18, np.nan), APPLE * [1, 1e300]])
+    expected = {None: "Column 2 has", 7: "Column 9 has", "empty": "Column 'b' has"}[names and names[0]]
+    with pytest.raises(ValueError, match=expected):
+        mcar_test(x if names is None else pd.DataFrame(x, columns=names))
+
+
+@pytest.mark.parametrize("ddof", [1, np.int64(1), 1.0])
+def test_the_result_is_of_plain_numbers(ddof):
+    test = mcar_test(APPLE, ddof=ddof)
+    assert [type(value) for value in (test.statistic, test.df, test.p_value, test.n_patterns)] == [
+        float,
+        int,
+        float,
+        int,
+    ]

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 from emkit_mvn import InverseWishart, Ridge
 from emkit_mvn.multiple.imputation import multiple_imputation
@@ -10,7 +11,7 @@ from mvn_tables import AIRQUALITY, CHOLESTEROL, EMPLOYEE, MARIJUANA, SLEEP
 from scipy import stats
 
 import emkit
-from emkit.errors import DegenerateWarning
+from emkit.errors import DegenerateError, DegenerateWarning, FitFailedError
 
 
 @pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
@@ -182,3 +183,51 @@ def test_bad_arguments_are_named(settings, match):
 def test_columns_without_a_seen_cell_are_named():
     with pytest.raises(ValueError, match="Column 3 has no seen cell"):
         multiple_imputation(np.column_stack([EMPLOYEE, np.full(20, np.nan)]), 2)
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+@pytest.mark.parametrize("names", [["iq", "mood", "work", "x"], [7, 8, 9, 1]])
+def test_messages_name_columns_as_the_frame_does(method, names):
+    label = repr(names[3])
+    frame = pd.DataFrame(np.column_stack([EMPLOYEE, np.full(20, np.nan)]), columns=names)
+    with pytest.raises(ValueError, match=f"Column {label} has no seen cell"):
+        multiple_imputation(frame, 2, method=method)
+    frame.loc[[0, 1], names[3]] = [1.0, 2.0]
+    with pytest.raises(ValueError, match=f"Column {label} is seen in 2 rows"):
+        multiple_imputation(frame, 2, method=method)
+    frame[names[3]] = 1e300 * frame[names[0]]
+    with pytest.raises(ValueError, match=f"Column {label} has a standard deviation"):
+        multiple_imputation(frame, 2, method=method)
+
+
+def test_notes_name_columns_as_the_frame_does():
+    apart = np.where((np.arange(60) < 30)[:, None] == [True, False, False], np.nan, AIRQUALITY[:60, 2:5])
+    with pytest.warns(DegenerateWarning, match="No row sees columns 'a' and 'b', 'a' and 'c' together"):
+        multiple_imputation(pd.DataFrame(apart, columns=["a", "b", "c"]), 1, prior="ridge", random_state=0)
+
+
+def test_a_column_that_a_bootstrap_always_loses_is_named():
+    """Seen in more rows than another column, but in rows that hardly count."""
+    frame = pd.DataFrame(np.column_stack([AIRQUALITY[:, 2:4], np.full(153, np.nan)]), columns=["a", "b", "rare"])
+    frame.loc[:19, "rare"] = np.arange(20.0)
+    frame.loc[(frame.index < 15) | (frame.index > 32), "b"] = np.nan
+    weights = np.r_[np.full(20, 1e-9), np.ones(133)]
+    with pytest.raises(FitFailedError, match="left column 'rare' without a seen cell"):
+        multiple_imputation(frame, 2, method="bootstrap", prior="ridge", sample_weight=weights, random_state=0)
+
+
+@pytest.mark.parametrize("method", ["augmentation", "bootstrap"])
+def test_more_rows_than_can_be_counted_are_refused(method):
+    with pytest.raises(ValueError, match=r"adds up to 2e\+21 rows.*Divide the weights"):
+        multiple_imputation(EMPLOYEE, 2, method=method, sample_weight=np.full(20, 1e20))
+
+
+def test_a_chain_that_cannot_go_on_asks_for_what_can_be_given():
+    """There is no floor to enlarge in a chain."""
+    x = np.vstack([AIRQUALITY[:, 2:], np.full((1, 4), 1e10)])
+    x[0, 0] = np.nan
+    with (
+        pytest.warns(DegenerateWarning),
+        pytest.raises(DegenerateError, match=r"leave out such columns, or give a prior"),
+    ):
+        multiple_imputation(x, 2, random_state=0)

@@ -146,6 +146,11 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         ([[1.0, 2.0]] * 3, np.ones((3, 2, 3)), r"\(3, 2\) or, as covariance matrices, \(3, 2, 2\)"),
         ([1.0, np.nan], [1.0, 1.0], r"estimates\[1\] is nan"),
         ([1.0, 2.0], [1.0, np.inf], r"variances\[1\] is inf"),
+        ([1e300, -1e300], [1.0, 1.0], "total variance leaves the range of floats"),
+        ([1e308, -1e308], [1.0, 1.0], "total variance leaves the range of floats"),
+        ([1e-200, 2e-200], [0.0, 0.0], "total variance leaves the range of floats"),
+        ([[1.0, 1e200], [2.0, -1e200]], np.ones((2, 2)), "total variance of entry 1 leaves the range"),
+        ([[1.0, 1e200], [2.0, -1e200]], [np.eye(2)] * 2, "total variance of entry 1 leaves the range"),
         ([1.0, 2.0], [1.0, -0.5], r"must not be negative.*estimates\[1\] is -0.5"),
         ([[1.0, 2.0]] * 2, [np.eye(2), np.diag([1.0, -3.0])], r"must not be negative.*estimates\[1, 1\] is -3"),
         ([[1.0, 2.0]] * 2, [np.eye(2), [[1.0, 0.5], [0.1, 1.0]]], r"symmetric; entry \[0, 1\] of matrix 1"),
@@ -174,3 +179,8 @@ def test_misused_methods_say_what_they_need():
         pool([[1.0, 2.0], [2.0, 2.0]], np.ones((2, 2, 2))).wald_test()
     with pytest.raises(ValueError, match="result 1 is 3"):
         pool_results([(1, 2), 3])
+
+
+def test_matrices_with_entries_near_the_end_of_floats_are_pooled():
+    pooled = pool([[1e100, 2.0], [3e100, 2.0]], [np.diag([1e200, 1e-200])] * 2)
+    assert pooled.standard_error == pytest.approx([np.sqrt(1e200 + 1.5 * 2e200), 1e-100])

@@ -72,3 +72,15 @@ def test_a_fit_that_starts_at_the_normal_finds_heavy_tails():
     result = emkit.fit(model, x, some_params(model, x, 0.0), tol=1e-9)
     assert result.log_likelihood == pytest.approx(usual.log_likelihood, abs=1e-7)
     assert result.params.df == pytest.approx(usual.params.df, rel=1e-3)
+
+
+@pytest.mark.parametrize("extra", ["constant", "duplicated"])
+def test_a_scatter_on_its_floor_does_not_keep_a_fit_from_the_normal(extra):
+    # Their scatter cannot shrink to that of the normal of the same distances.
+    x = heavy_rows(n=80, df=np.inf, missing=0.1, seed=3)
+    column = np.full(80, 3.0) if extra == "constant" else x[:, 0]
+    result = emkit.fit(MultivariateT(), np.column_stack([x, column]))
+    assert result.params.tail == 0
+    assert any("floor" in note for note in result.notes)
+    lighter = emkit.fit(MultivariateT(df=1e5), np.column_stack([x, column]), tol=1e-9)
+    assert lighter.log_likelihood < result.log_likelihood

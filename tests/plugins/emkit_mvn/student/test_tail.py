@@ -31,3 +31,11 @@ def test_df_solves_its_equation(df):
     # The difference of two large numbers is itself inexact where df is large.
     np.testing.assert_allclose(log_minus_digamma(df / 2), value, rtol=1e-12 if df < 200 else 1e-8)
     assert df_from_curve(log_minus_digamma(df / 2)) == pytest.approx(df, rel=1e-9)
+
+
+@pytest.mark.parametrize("tail", [1e-9, 1e-100, 1e-200])
+def test_tails_however_light_have_the_density_of_the_normal(tail):
+    distances = np.array([0.0, 3.0, 50.0])
+    density = TailDensity(tail, 3)
+    np.testing.assert_allclose(density.kernel(1.0, density.growth(distances), distances), -distances / 2, atol=2e-6)
+    np.testing.assert_allclose(density.log_weights(1.0, density.growth(distances)), 0, atol=1e-7)
