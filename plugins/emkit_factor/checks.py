@@ -7,32 +7,55 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.arrays import as_sample_weight
-from emkit_factor.noise import Noise
+from emkit.arrays import as_sample_weight, share, whole_number
+from emkit.errors import DegenerateError
+from emkit_factor.noise import VANISHED, InverseGamma, Noise
 from emkit_factor.params import FactorAnalysisParams
 from emkit_factor.rows import PartialRows, require_seen
 
 
-def truth(value: Any, name: str) -> bool:
+def number_of_factors(value: Any) -> int:
+    """Return a whole number of at least 1."""
+    return whole_number(value, "n_factors")
+
+
+def floor_share(value: Any) -> float:
+    """Return a number of at least 0 and below 1."""
+    return share(value, "floor")
+
+
+def expansion(value: Any) -> bool:
     """Return True or False."""
     if not isinstance(value, bool | np.bool_):
-        msg = f"{name} must be True or False; it is {value!r}."
+        msg = f"is_expanded must be True or False; it is {value!r}."
         raise ValueError(msg)
     return bool(value)
 
 
-def free_entries(value: Any, name: str) -> NDArray[np.bool_] | None:
+def prior_or_none(value: Any, name: str = "prior") -> InverseGamma | None:
+    """Return a prior of noise variances, or None."""
+    if value is None or isinstance(value, InverseGamma):
+        return value
+    msg = f"{name} must be an InverseGamma or None; it is {value!r}."
+    raise TypeError(msg)
+
+
+def free_entries(value: Any) -> NDArray[np.bool_] | None:
     """Return a read-only boolean matrix without an empty column, or None."""
     if value is None:
         return None
-    free = np.array(value)
+    try:
+        free = np.array(value)
+    except ValueError:
+        # Ragged.
+        free = np.zeros(0)
     if free.ndim != 2 or free.dtype.kind not in "biu" or not np.isin(free, (0, 1)).all():
-        msg = f"{name} must be a matrix of True and False (n_features, n_factors), or None; it is {value!r}."
+        msg = f"free_loadings must be a matrix of True and False (n_features, n_factors), or None; it is {value!r}."
         raise ValueError(msg)
     free = free.astype(bool)
     if not free.any(axis=0).all():
         factor = int(np.argmin(free.any(axis=0)))
-        msg = f"{name} leaves factor {factor} without any loading: give its column a True, or leave it out."
+        msg = f"free_loadings leaves factor {factor} without any loading: give its column a True, or leave it out."
         raise ValueError(msg)
     free.setflags(write=False)
     return free
@@ -48,14 +71,31 @@ def check_data(rows: PartialRows, n_factors: int, free: NDArray[np.bool_] | None
             "required: one row has no variance."
         )
         raise ValueError(msg)
+    check_number(n_factors, n_features, "n_factors")
+    if free is not None:
+        check_shape("free_loadings", free, (n_features, n_factors))
+
+
+def check_number(n_factors: int, n_features: int, name: str) -> None:
+    """Raise ValueError if there are more factors than columns."""
     if n_factors > n_features:
         msg = (
-            f"n_factors={n_factors} must be at most n_features={n_features}: more factors than columns cannot be told "
+            f"{name}={n_factors} must be at most n_features={n_features}: more factors than columns cannot be told "
             "apart."
         )
         raise ValueError(msg)
-    if free is not None:
-        check_shape("free_loadings", free, (n_features, n_factors))
+
+
+def check_noise(variances: NDArray[np.float64], floor: float) -> None:
+    """Raise DegenerateError if a noise variance, in standard units, vanishes because no floor holds it up."""
+    vanished = np.flatnonzero(variances < VANISHED)
+    if vanished.size:
+        which = f"of column {vanished[0]}" if len(variances) > 1 else "that all columns share"
+        msg = (
+            f"The noise variance {which} vanishes, and with floor={floor:g} the likelihood has no maximum: give a "
+            "larger floor, such as 1e-6, or a prior."
+        )
+        raise DegenerateError(msg)
 
 
 def check_params(params: FactorAnalysisParams, n_factors: int, noise: Noise) -> None:
@@ -73,6 +113,10 @@ def check_params(params: FactorAnalysisParams, n_factors: int, noise: Noise) -> 
     }
     for name, shape in shapes.items():
         check_shape(name, getattr(params, name), shape)
+    if (params.scale <= 0).any() and (params.noise_variances >= 0).all():
+        column = int(np.argmax(params.scale <= 0))
+        msg = f"scale[{column}] is {params.scale[column]:g}: give each column noise, loadings or a scale above 0."
+        raise ValueError(msg)
 
 
 def check_shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
 from emkit.arrays import as_array, share, whole_number
+from emkit_factor.checks import check_number, prior_or_none
 from emkit_factor.face import FactorFace
 from emkit_factor.model import FactorAnalysisModel
 from emkit_factor.noise import DiagonalNoise, InverseGamma, IsotropicNoise
@@ -94,10 +95,9 @@ class FactorAnalysis(FactorFace):
 
     def _model(self, n_features: int) -> FactorAnalysisModel:
         n_factors = n_features if self.n_components is None else whole_number(self.n_components, "n_components")
-        _check_number(n_factors, n_features)
-        return FactorAnalysisModel(
-            n_factors, DiagonalNoise(), floor=share(self.noise_floor, "noise_floor"), prior=_prior(self.noise_prior)
-        )
+        check_number(n_factors, n_features, "n_components")
+        floor, prior = share(self.noise_floor, "noise_floor"), prior_or_none(self.noise_prior, "noise_prior")
+        return FactorAnalysisModel(n_factors, DiagonalNoise(), floor=floor, prior=prior)
 
     def _start(self, model: FactorAnalysisModel, data: PartialRows) -> FactorAnalysisParams | None:
         if self.noise_variance_init is None:
@@ -202,7 +202,7 @@ class ProbabilisticPCA(FactorFace):
 
     def _model(self, n_features: int) -> FactorAnalysisModel:
         n_factors = whole_number(self.n_components, "n_components")
-        _check_number(n_factors, n_features)
+        check_number(n_factors, n_features, "n_components")
         return FactorAnalysisModel(n_factors, IsotropicNoise(), floor=share(self.noise_floor, "noise_floor"))
 
     def _adopt(self, params: FactorAnalysisParams) -> None:
@@ -229,19 +229,3 @@ class ProbabilisticPCA(FactorFace):
 
 
 FactorAnalysisModel.face = FactorAnalysis
-
-
-def _check_number(n_factors: int, n_features: int) -> None:
-    if n_factors > n_features:
-        msg = (
-            f"n_components={n_factors} must be at most n_features={n_features}: more factors than columns cannot be "
-            "told apart."
-        )
-        raise ValueError(msg)
-
-
-def _prior(prior: Any) -> InverseGamma | None:
-    if prior is None or isinstance(prior, InverseGamma):
-        return prior
-    msg = f"noise_prior must be an InverseGamma or None; it is {prior!r}."
-    raise TypeError(msg)

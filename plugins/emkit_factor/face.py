@@ -69,7 +69,6 @@ class FactorFace(TransformerFace):
             names = getattr(self, "feature_names_in_", None)
             require_seen(x, None, None if names is None else names.tolist())
             model, data = self._model(x.shape[1]), PartialRows(x, weights)
-            n_init = whole_number(self.n_init, "n_init")
             result = fit_with_warnings(
                 type(self).__name__,
                 model,
@@ -78,7 +77,7 @@ class FactorFace(TransformerFace):
                 accelerate=self.accelerate,
                 tol=self.tol,
                 max_iter=self.max_iter,
-                n_starts=n_init,
+                n_starts=whole_number(self.n_init, "n_init"),
                 rng=rng_of(self.random_state),
                 progress=bool(self.verbose),
             )
@@ -127,7 +126,7 @@ class FactorFace(TransformerFace):
         """Return rows drawn from the fitted distribution, shape (n_samples, n_features)."""
         self._check_is_fitted()
         rng = np.random.default_rng(rng_of(self.random_state))
-        return self.model_.sample(self.result_.params, n_samples, rng)
+        return self.model_.sample(self.result_.params, whole_number(n_samples, "n_samples"), rng)
 
     def get_covariance(self) -> Array:
         """Return the fitted covariance, shape (n_features, n_features): made here and nowhere else."""

@@ -156,9 +156,23 @@ class StandardFactors:
         # The sum of the two logarithms: the product may leave the range of floats.
         constant = block.over_columns(LOG_2PI + np.log(self.variances) + 2 * np.log(self.scale))
         residuals = self.residuals(block)
-        residuals *= residuals
-        distance = residuals @ (1 / self.variances) + (block.means**2).sum(axis=1)
+        # The square of a distance may overflow: a row so far away has a density of zero.
+        with np.errstate(over="ignore"):
+            residuals *= residuals
+            distance = residuals @ (1 / self.variances) + (block.means**2).sum(axis=1)
         return np.asarray(-(constant + block.log_determinants[block.pattern] + distance) / 2)
+
+    def fill(self, data: PartialRows) -> Array:
+        """Return the rows of the data with their gaps at their expectation, in the units of the data."""
+        filled = np.array(data.x)
+        means = np.zeros((len(filled), self.loadings.shape[1]))
+        for block in self.blocks(data):
+            means[block.rows] = block.means
+        # Row by row: the expectations of all cells together would be another copy of the data.
+        for n in np.flatnonzero(np.isnan(filled).any(axis=1)):
+            gaps = np.isnan(filled[n])
+            filled[n, gaps] = self.center[gaps] + self.scale[gaps] * (self.loadings[gaps] @ means[n])
+        return filled
 
     def rounding(self, counts: Array) -> float:
         """Return by how much the rounding of a mean far from zero may move a log-likelihood, in nats.
@@ -167,7 +181,8 @@ class StandardFactors:
         ``n * (eps * mean)**2 / noise_variance`` next to its maximum.
         """
         lost = np.finfo(np.float64).eps * np.abs(self.center) / self.scale
-        return float(4 * (counts * lost**2 / self.variances).sum())
+        with np.errstate(over="ignore"):
+            return float(4 * (counts * lost**2 / self.variances).sum())
 
 
 def _gaps(centred: Array, firsts: Indices) -> tuple[NDArray[np.bool_] | None, Array | None]:

@@ -10,10 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
-from emkit.arrays import share, whole_number
+from emkit.arrays import whole_number
 from emkit.errors import DegenerateError
 from emkit.space import Positive, Real, Space
-from emkit_factor.checks import check_data, check_params, free_entries, truth
+from emkit_factor.checks import (
+    check_data,
+    check_noise,
+    check_params,
+    expansion,
+    floor_share,
+    free_entries,
+    number_of_factors,
+    prior_or_none,
+)
 from emkit_factor.kernels import StandardFactors
 from emkit_factor.loadings import FreeEntries, groups_of, n_rotations, principal
 from emkit_factor.moments import expected_moments
@@ -21,29 +30,13 @@ from emkit_factor.noise import DiagonalNoise, InverseGamma, Noise, as_noise
 from emkit_factor.params import FactorAnalysisParams, FactorPosterior, FactorStatistics
 from emkit_factor.rows import PartialRows, location_and_scale
 from emkit_factor.scores import gradient, gradients
-from emkit_factor.starts import at_principal_axes, at_random, standardised
+from emkit_factor.starts import above_floor, at_principal_axes, at_random, standardised
 from emkit_factor.steps import regressions, to_unit_factors
 
 Array = NDArray[np.float64]
 
 #: A matrix with NaN where a cell is missing, a pair of matrix and weights, or the prepared form.
 FactorData: TypeAlias = Array | tuple[Array, Array] | PartialRows
-
-
-def _n_factors(value: Any) -> int:
-    return whole_number(value, "n_factors")
-
-
-def _floor(value: Any) -> float:
-    return share(value, "floor")
-
-
-def _is_expanded(value: Any) -> bool:
-    return truth(value, "is_expanded")
-
-
-def _free(value: Any) -> NDArray[np.bool_] | None:
-    return free_entries(value, "free_loadings")
 
 
 @attrs.frozen
@@ -72,14 +65,14 @@ class FactorAnalysisModel(LatentModel[FactorData, FactorAnalysisParams, FactorSt
         then not that of plain EM, so leave it out for ``standard_errors(method="sem")``.
     """
 
-    n_factors: int = attrs.field(default=1, converter=_n_factors)
+    n_factors: int = attrs.field(default=1, converter=number_of_factors)
     noise: Noise = attrs.field(factory=DiagonalNoise, converter=as_noise)
-    floor: float = attrs.field(default=1e-6, converter=_floor, kw_only=True)
-    prior: InverseGamma | None = attrs.field(default=None, kw_only=True)
+    floor: float = attrs.field(default=1e-6, converter=floor_share, kw_only=True)
+    prior: InverseGamma | None = attrs.field(default=None, converter=prior_or_none, kw_only=True)
     free_loadings: Any = attrs.field(
-        default=None, converter=_free, kw_only=True, eq=attrs.cmp_using(eq=np.array_equal), hash=False
+        default=None, converter=free_entries, kw_only=True, eq=attrs.cmp_using(eq=np.array_equal), hash=False
     )
-    is_expanded: bool = attrs.field(default=True, converter=_is_expanded, kw_only=True)
+    is_expanded: bool = attrs.field(default=True, converter=expansion, kw_only=True)
 
     leaf_rows: ClassVar[int | None] = 65_536
 
@@ -97,6 +90,7 @@ class FactorAnalysisModel(LatentModel[FactorData, FactorAnalysisParams, FactorSt
             raise DegenerateError(msg)
         mean, loadings, squares = regressions(statistics, self.free_loadings)
         variances = self.noise.m_step(squares, statistics.counts, self.prior, self.floor)
+        check_noise(variances, self.floor)
         if self.is_expanded:
             shift, root = to_unit_factors(statistics, groups_of(self.free_loadings, self.n_factors))
             mean = mean + loadings @ shift
@@ -127,10 +121,8 @@ class FactorAnalysisModel(LatentModel[FactorData, FactorAnalysisParams, FactorSt
                 loadings, noise = at_random(len(variances), self.n_factors, self.noise, rng)
             if self.free_loadings is not None:
                 loadings = loadings * self.free_loadings
-            units = scale[: len(noise)] ** 2
-            yield FactorAnalysisParams(
-                location, loadings * scale[:, None], np.maximum(noise, self.floor) * units, location, scale
-            )
+            started = above_floor(noise, self.floor) * scale[: len(noise)] ** 2
+            yield FactorAnalysisParams(location, loadings * scale[:, None], started, location, scale)
 
     def space(self, params: FactorAnalysisParams) -> dict[str, Space]:
         """Return spaces with the floor, and scales that follow the data's own; params of other shapes are refused."""
@@ -181,16 +173,7 @@ class FactorAnalysisModel(LatentModel[FactorData, FactorAnalysisParams, FactorSt
 
     def impute(self, params: FactorAnalysisParams, x: Array) -> Array:
         """Return the rows with every gap filled by its expectation given the cells observed in its row."""
-        rows = self._rows(params, x)
-        filled = np.array(rows.x)
-        means = np.zeros((len(filled), self.n_factors))
-        for block in StandardFactors.of(params).blocks(rows):
-            means[block.rows] = block.means
-        # Row by row: the expectations of all cells together would be another copy of the data.
-        for n in np.flatnonzero(np.isnan(filled).any(axis=1)):
-            gaps = np.isnan(filled[n])
-            filled[n, gaps] = params.mean[gaps] + params.loadings[gaps] @ means[n]
-        return filled
+        return StandardFactors.of(params).fill(self._rows(params, x))
 
     def sample(self, params: FactorAnalysisParams, n: int, rng: np.random.Generator) -> Array:
         """Return ``n`` complete rows."""

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: What is left of a column whose variance is one is rounding if it is smaller than this.
+VANISHED = 1e-13
+
 
 def _positive(value: Any, name: str) -> float:
     """Return a finite number above 0."""

@@ -19,7 +19,8 @@ def _location(params: Any) -> Array:
 
 
 def _scale(params: Any) -> Array:
-    return np.asarray(np.sqrt((params.loadings**2).sum(axis=1) + params.noise_variances))
+    # Negative variances are for the space to refuse, by their own name.
+    return np.asarray(np.sqrt(np.maximum((params.loadings**2).sum(axis=1) + params.noise_variances, 0.0)))
 
 
 @attrs.frozen(eq=False)

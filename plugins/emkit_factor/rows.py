@@ -104,9 +104,10 @@ def require_seen(x: Array, weights: Array | None, names: Sequence[str] | None = 
     if unseen.size:
         named = ", ".join(str(j) if names is None else f"{j} ({names[j]!r})" for j in unseen[:NAMED])
         more = f" and {unseen.size - NAMED} more" if unseen.size > NAMED else ""
+        which, what = (f"Column {named} has", "it") if unseen.size == 1 else (f"Columns {named}{more} have", "them")
         msg = (
-            f"Column {named}{more} has no observed value in any row of positive weight, so nothing can be learnt about "
-            "it: leave it out."
+            f"{which} no observed value in any row of positive weight, so nothing can be learnt about {what}: leave "
+            f"{what} out."
         )
         raise ValueError(msg)
 

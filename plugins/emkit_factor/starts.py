@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit_factor.noise import Noise
+from emkit_factor.noise import VANISHED, Noise
 from emkit_factor.rows import PartialRows
 
 Array = NDArray[np.float64]
@@ -78,3 +78,9 @@ def at_random(n_features: int, n_factors: int, noise: Noise, rng: np.random.Gene
     explained = rng.uniform(0.2, 0.8)
     loadings = rng.standard_normal((n_features, n_factors)) * np.sqrt(explained / n_factors)
     return loadings, np.full(noise.n_variances(n_features), 1 - explained)
+
+
+def above_floor(noise: Array, floor: float) -> Array:
+    """Return noise variances, in standard units, from which a fit can start."""
+    lowest = floor if floor > VANISHED else LEAST_NOISE
+    return np.where(noise > VANISHED, np.maximum(noise, floor), lowest)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import tracemalloc
-
 import attrs
 import numpy as np
 import pytest
-from emkit_factor import FactorAnalysisModel, FactorAnalysisParams, InverseGamma, PartialRows
+from emkit_factor import FactorAnalysisModel, FactorAnalysisParams, InverseGamma
 from scipy import optimize, stats
 from sklearn.datasets import load_iris, load_wine
 
 import emkit
-from emkit import tree
 from emkit.testing import check_model
 
 NOISES = ("diagonal", "isotropic")
@@ -217,24 +214,6 @@ def test_the_laws_hold(model):
     assert len(report.kept) >= 11
 
 
-def test_the_expanded_steps_lead_to_the_same_maximum_in_fewer_steps():
-    x = WINE / np.nanstd(WINE, axis=0)
-    for noise in NOISES:
-        plain, expanded = (
-            emkit.fit(FactorAnalysisModel(2, noise, is_expanded=flag), x, accelerate=None) for flag in (False, True)
-        )
-        assert expanded.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-5)
-        assert expanded.n_e_steps <= plain.n_e_steps
-    # In units that differ by a factor of a thousand the loadings must grow far, which plain EM does in tiny steps.
-    slow, fast = (
-        emkit.fit(FactorAnalysisModel(1, "isotropic", is_expanded=flag), WINE, accelerate=None, max_iter=2000)
-        for flag in (False, True)
-    )
-    assert slow.n_e_steps == 2000
-    assert fast.n_e_steps < 30
-    assert fast.log_likelihood > slow.log_likelihood
-
-
 def test_a_prior_keeps_noise_variances_from_vanishing():
     x = load_iris().data
     model = FactorAnalysisModel(1, prior=InverseGamma(1.0, 0.1))
@@ -253,109 +232,6 @@ def test_a_prior_keeps_noise_variances_from_vanishing():
     )
 
 
-def test_rows_are_grouped_by_exactly_what_they_miss():
-    # Patterns that differ in one cell of a hundred, twice each and in mixed order.
-    x = np.random.default_rng(0).standard_normal((200, 100))
-    for n in range(200):
-        x[n, n % 100] = np.nan
-    rows = PartialRows(x)
-    assert len(rows.firsts) == 100
-    patterns = np.isnan(x[rows.order]).argmax(axis=1)
-    np.testing.assert_array_equal(np.flatnonzero(np.diff(patterns, prepend=-1)), rows.firsts)
-    assert sorted(rows.order) == list(range(200))
-
-
-def test_complete_data_cost_one_matrix_of_the_factors(monkeypatch):
-    sizes = []
-    inverse = np.linalg.inv
-    monkeypatch.setattr(np.linalg, "inv", lambda matrices: sizes.append(len(matrices)) or inverse(matrices))
-    x = load_wine().data
-    FactorAnalysisModel(2).e_step(some_params(13, 2), x)
-    assert sizes == [1]
-
-
-def test_leaves_blocks_and_engines_do_not_matter():
-    rng = np.random.default_rng(0)
-    x = with_gaps(rng.standard_normal((30_000, 8)), share=0.1)
-    model, params = FactorAnalysisModel(2), some_params(8, 2)
-    whole = model.e_step(params, x)
-    parts = [model.e_step(params, part) for part in np.array_split(x, 7)]
-    assert sum(part.log_likelihood for part in parts) == pytest.approx(whole.log_likelihood, rel=1e-12)
-    for (_, one), *others in zip(*(tree.leaves(e.statistics) for e in (whole, *parts)), strict=True):
-        np.testing.assert_allclose(sum(other for _, other in others), one, rtol=1e-9, atol=1e-6)
-    # Three leaves on two threads, to the last bit.
-    many = np.tile(x, (5, 1))
-    serial, threads = (emkit.fit(model, many, params, max_iter=3, engine=engine) for engine in (None, 2))
-    np.testing.assert_array_equal(serial.params.loadings, threads.params.loadings)
-
-
-def test_simulated_data_have_the_gaps_and_the_weights_of_the_data():
-    model, params = FactorAnalysisModel(2), some_params(13, 2)
-    weights = np.arange(len(WINE)) % 3
-    x, kept = model.simulate(params, (WINE, weights), np.random.default_rng(0))
-    np.testing.assert_array_equal(np.isnan(x), np.isnan(WINE))
-    np.testing.assert_array_equal(kept, weights)
-    assert isinstance(model.simulate(params, WINE, np.random.default_rng(0)), np.ndarray)
-
-
-@pytest.mark.parametrize("noise", NOISES)
-def test_samples_have_the_mean_and_the_covariance_of_the_params(noise):
-    params = some_params(5, 2, noise)
-    x = FactorAnalysisModel(2, noise).sample(params, 200_000, np.random.default_rng(0))
-    covariance = covariance_of(params)
-    deviations = np.sqrt(np.diag(covariance))
-    np.testing.assert_allclose((x.mean(axis=0) - params.mean) / deviations, 0, atol=0.015)
-    units = np.outer(deviations, deviations)
-    np.testing.assert_allclose(np.cov(x.T) / units, covariance / units, atol=0.02)
-
-
-@pytest.mark.parametrize("noise", NOISES)
-def test_canonical_loadings_are_the_same_distribution_from_any_rotation(noise):
-    model, params = FactorAnalysisModel(3, noise), some_params(13, 3, noise)
-    canonical = model.canonical(params)
-    np.testing.assert_allclose(covariance_of(canonical), covariance_of(params), rtol=1e-10, atol=1e-12)
-    product = canonical.loadings.T @ (canonical.loadings / np.broadcast_to(params.noise_variances, 13)[:, None])
-    np.testing.assert_allclose(product, np.diag(np.diag(product)), atol=1e-10)
-    assert (np.diff(np.diag(product)) < 0).all()
-    rotation = stats.ortho_group(3, seed=0).rvs()
-    turned = model.canonical(attrs.evolve(params, loadings=params.loadings @ rotation))
-    np.testing.assert_allclose(turned.loadings, canonical.loadings, rtol=1e-9, atol=1e-10)
-
-
-def test_rotated_params_take_rotated_steps():
-    model, params = FactorAnalysisModel(3), some_params(13, 3)
-    rotation = stats.ortho_group(3, seed=0).rvs()
-    step = model.m_step(params, model.e_step(params, WINE).statistics)
-    turned = attrs.evolve(params, loadings=params.loadings @ rotation)
-    other = model.m_step(turned, model.e_step(turned, WINE).statistics)
-    np.testing.assert_allclose(other.loadings, step.loadings @ rotation, rtol=1e-8, atol=1e-8)
-
-
-def test_zeros_above_the_diagonal_give_the_loadings_standard_errors():
-    x = WINE[:, [0, 5, 6, 8, 10, 11]]
-    free = emkit.fit(FactorAnalysisModel(2), x)
-    model = FactorAnalysisModel(2, free_loadings=np.tri(6, 2, dtype=bool))
-    fixed = emkit.fit(model, x, tol=1e-9)
-    assert fixed.log_likelihood == pytest.approx(free.log_likelihood, abs=1e-5)
-    assert fixed.n_parameters == free.n_parameters
-    errors = fixed.standard_errors(x)
-    assert (errors.loadings[model.free_loadings] > 0).all()
-    assert errors.loadings[0, 1] == 0
-    by_likelihood = fixed.standard_errors(x, method="likelihood")
-    np.testing.assert_allclose(errors.loadings, by_likelihood.loadings, rtol=1e-3)
-    with pytest.raises(ValueError, match="not positive definite"):
-        free.standard_errors(x)
-
-
-def test_a_result_with_zeros_and_a_prior_comes_back_from_its_file(tmp_path):
-    model = FactorAnalysisModel(2, "isotropic", free_loadings=np.tri(4, 2, dtype=bool), prior=InverseGamma(2.0, 0.2))
-    result = emkit.fit(model, IRIS, max_iter=5)
-    result.save(tmp_path / "fit.emkit")
-    back = emkit.load(tmp_path / "fit.emkit", model=FactorAnalysisModel)
-    assert back.model == model
-    np.testing.assert_array_equal(back.params.loadings, result.params.loadings)
-
-
 def test_a_column_that_a_replicate_does_not_see_keeps_its_params():
     model, params = FactorAnalysisModel(2), some_params(4, 2)
     x = np.array(IRIS[1:])
@@ -364,27 +240,3 @@ def test_a_column_that_a_replicate_does_not_see_keeps_its_params():
     for field in ("mean", "loadings", "noise_variances"):
         np.testing.assert_array_equal(getattr(after, field)[3], getattr(params, field)[3])
         assert (getattr(after, field)[:3] != getattr(params, field)[:3]).all()
-
-
-def test_far_more_columns_than_rows_need_little_memory():
-    rng = np.random.default_rng(0)
-    n_features = 20_000
-    x = rng.standard_normal((24, 3)) @ rng.standard_normal((3, n_features)) + rng.standard_normal((24, n_features))
-    x[rng.random(x.shape) < 0.1] = np.nan
-    model = FactorAnalysisModel(3)
-    tracemalloc.start()
-    try:
-        params = model.initialize(x, rng)
-        rows = model.prepare(x)
-        for _ in range(3):
-            params = model.m_step(params, model.e_step(params, rows).statistics)
-        copies_of_model = tracemalloc.get_traced_memory()[1] / x.nbytes
-        result = emkit.fit(model, x)
-        copies_of_fit = tracemalloc.get_traced_memory()[1] / x.nbytes
-    finally:
-        tracemalloc.stop()
-    assert result.converged
-    # A matrix of all pairs of columns would be 833 copies of the data. Most of what a fit holds is the driver's: the
-    # params, a fifth of the data, at the last points.
-    assert copies_of_model < 5
-    assert copies_of_fit < 16
