@@ -34,7 +34,7 @@ def slowest_rate(points: Sequence[Array], images: Sequence[Array]) -> float:
     inputs, outputs = np.diff(np.stack(points), axis=0), np.diff(np.stack(images), axis=0)
     lengths = np.sqrt(np.einsum("ij,ij->i", inputs, inputs))
     rounding = float(np.finfo(np.float64).eps) * float(np.linalg.norm(points[-1]))
-    clear = lengths > CLEAR_DIFFERENCE * rounding
+    clear = (lengths > CLEAR_DIFFERENCE * rounding) & np.isfinite(lengths)
     if not clear.any():
         return float("nan")
     inputs, outputs = inputs[clear] / lengths[clear, None], outputs[clear] / lengths[clear, None]

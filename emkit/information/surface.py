@@ -153,7 +153,7 @@ class Surface:
         There is no room for differences, and a curvature at the foot of a slope says nothing.
         """
         size = float(self.typical(direction[None])[0])
-        if len(self._open_sides(direction, size)) != 1:
+        if len(self.open_sides(direction, size)) != 1:
             return False
         slope, _, _ = self.inside(direction, size)
         approaches = -NEGLIGIBLE < slope * NEAR * size < 0
@@ -163,14 +163,15 @@ class Surface:
             self._on_bound[touched[np.argmin(np.abs(flat(self.params)[touched]))]] = True
         return approaches
 
-    def _open_sides(self, direction: Array, size: float) -> list[float]:
+    def open_sides(self, direction: Array, size: float) -> list[float]:
+        """Return to which sides a short step along a direction stays in the space."""
         return [sign for sign in (1.0, -1.0) if self.at(sign * NEAR * size * direction) is not None]
 
     def inside(self, direction: Array, size: float) -> tuple[float, float, Array]:
         """Return slope and gain of moving from a bound into the space, and the best shift found; the steeper side."""
         nowhere: Array = np.zeros(direction.shape)
         found: list[tuple[float, float, Array]] = [(float("-inf"), float("-inf"), nowhere)]
-        for sign in self._open_sides(direction, size):
+        for sign in self.open_sides(direction, size):
             slope, gain = float("nan"), float("-inf")
             place = nowhere
             for length in INWARD:

@@ -9,8 +9,8 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.information.entries import flat
-from emkit.information.surface import Surface
+from emkit.information.entries import flat, shaped_like
+from emkit.information.surface import NEAR, Surface
 from emkit.information.variance import free_covariance, warn_off_optimum
 
 Array = NDArray[np.float64]
@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 #: Length of a difference step in standard errors; one Richardson step makes its error of the fourth power.
 STEP = 1e-2
 MAX_SHORTENINGS = 40
+#: Change of a value, relative to it, that is none.
+ROUNDING = 1e-14
 
 
 @attrs.frozen(eq=False)
@@ -31,7 +33,7 @@ class Delta:
     covariance : (value.size, value.size)
         ``J V J'`` with J the derivatives of the function and V the covariance of the params.
     standard_errors : array
-        In the shape of the value.
+        In the shape of the value; NaN where the function depends on an entry that lies on a bound.
     jacobian : (value.size, n_free)
         Along the free directions that touch no bound.
     """
@@ -82,7 +84,26 @@ def delta(function: Callable[[Any], Any], model: Any, params: Any, data: Any, me
     ]
     jacobian = np.array(columns, dtype=np.float64).reshape(len(columns), value.size).T
     full = jacobian @ variance @ jacobian.T
+    unknown = _depends_on_bounds(function, surface, value)
+    full[unknown] = full[:, unknown] = np.nan
     return Delta(value, full, np.sqrt(np.diag(full)).reshape(value.shape), jacobian)
+
+
+def _depends_on_bounds(function: Callable[[Any], Any], surface: Surface, value: Array) -> NDArray[np.bool_]:
+    """Return which values change with an entry that lies on a bound, whose error nobody knows, (value.size,).
+
+    Only that entry is moved, inwards; what makes up for it, such as the largest share, has an error of its own.
+    """
+    unknown = np.zeros(value.size, dtype=bool)
+    entries, on_bound = flat(surface.params), surface.entries_on_bound()
+    sizes = surface.typical(surface.bound_directions)
+    for direction, size in zip(surface.bound_directions, sizes, strict=True):
+        for sign in surface.open_sides(direction, float(size)):
+            moved = np.where(on_bound, entries + sign * NEAR * size * direction, entries)
+            beside = _value(function, shaped_like(surface.params, moved))
+            if beside.shape == value.shape and np.isfinite(beside).all():
+                unknown |= (np.abs(beside - value) > ROUNDING * np.abs(value)).ravel()
+    return unknown
 
 
 def _value(function: Callable[[Any], Any], params: Any) -> Array:

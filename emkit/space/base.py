@@ -19,7 +19,8 @@ PROBABILITY_ATOL = 1e-9
 BOUND_RTOL = 1e-6
 #: How near to a bound an entry may be taken in one accelerated step, relative to where EM takes it.
 INSIDE = 0.1
-ON_BOUND = "lies on the bound of its space."
+#: What is said of one entry on the edge, and of several.
+ON_BOUND = ("lies on the bound of its space.", "lie on the bound of their space.")
 
 
 def as_floats(value: Any) -> Array:
@@ -100,7 +101,7 @@ class Space(ABC):
             return None
         place = f"{name}[{', '.join(map(str, where[0]))}]" if value.ndim else name
         others = f" and {len(where) - 1} more" if len(where) > 1 else ""
-        return f"{place}{others} {ON_BOUND}"
+        return f"{place}{others} {ON_BOUND[len(where) > 1]}"
 
     def typical(self, value: Array) -> Array:
         """Return the size of a typical entry, broadcastable to ``value``; zero where nothing can be said."""

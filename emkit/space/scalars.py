@@ -20,6 +20,12 @@ from emkit.space.base import (
     outside,
 )
 
+#: What is said of one entry, and of several, that a safeguard holds up.
+ON_FLOOR = (
+    "rests on its floor: the data do not determine it.",
+    "rest on their floor: the data do not determine them.",
+)
+
 
 @attrs.frozen(eq=False)
 class Real(Space):
@@ -101,7 +107,8 @@ class Positive(Space):
         """Return a sentence about the entries on the bound, or None."""
         sentence = super().describe_bound(value, name)
         if sentence and self.on_floor(value):
-            return sentence.replace(ON_BOUND, "rests on its floor: the data do not determine it.")
+            for edge, floor in zip(ON_BOUND, ON_FLOOR, strict=True):
+                sentence = sentence.replace(edge, floor)
         return sentence
 
     def typical(self, value: Array) -> Array:

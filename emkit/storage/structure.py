@@ -41,7 +41,13 @@ def known_types(cls: type) -> set[type]:
     seen = [value for module in modules for value in list(vars(module).values())]
     visible = {value for value in seen if isinstance(value, type)}
     concrete = {sub for value in visible if inspect.isabstract(value) for sub in _subclasses(value)}
-    return {cls} | {value for value in visible | concrete if _is_storable(value)}
+    named = {value.__name__ for value in {cls} | visible}
+    # A class that somebody else derived from an abstract one here does not come before those seen here.
+    return (
+        {cls}
+        | {value for value in visible if _is_storable(value)}
+        | {value for value in concrete if _is_storable(value) and value.__name__ not in named}
+    )
 
 
 def _subclasses(cls: type) -> set[type]:

@@ -307,3 +307,27 @@ def test_differences_never_leave_the_space():
         assert (params.weights > 0).all()
         assert (params.rates > 0).all()
         assert params.weights.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_a_function_of_an_estimate_on_a_bound_has_no_standard_error():
+    # Counts of one kind never seen: its share is zero, and so is its slope along every free direction.
+    class Shares:
+        def e_step(self, params, data):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                terms = np.where(data > 0, data * np.log(params.shares), 0.0)
+            return emkit.EStep(data, float(terms.sum()), float(data.sum()))
+
+        def m_step(self, params, statistics):
+            return SharesParams(statistics / statistics.sum())
+
+    params = SharesParams(np.array([0.0, 0.4, 0.6]))
+    found = information.delta(lambda p: [*p.shares, 2.0], Shares(), params, np.array([0.0, 40.0, 60.0]))
+    assert np.isnan(found.standard_errors[0])
+    np.testing.assert_allclose(found.standard_errors[1:], [np.sqrt(0.24 / 100)] * 2 + [0.0], rtol=1e-4)
+
+
+@attrs.frozen(eq=False)
+class SharesParams:
+    """Three shares."""
+
+    shares: np.ndarray = space.simplex()
