@@ -2,7 +2,7 @@
 
 >>> from emkit import datasets
 >>> datasets.names()
-('air_quality', 'london_times_deaths', 'mammal_sleep', 'old_faithful', 'two_coins')
+('air_quality', 'earthquakes', 'london_times_deaths', 'mammal_sleep', 'old_faithful', 'two_coins')
 >>> datasets.old_faithful()
 Dataset('old_faithful', columns=('eruptions', 'waiting'), 272 rows)
 """
@@ -26,6 +26,10 @@ _CITATIONS = {
         "Air quality in New York on the days of May to September 1973: ozone (parts per billion), solar radiation "
         "(langleys), wind (miles per hour), temperature (Fahrenheit); some days lack the first two. J. M. Chambers, "
         "W. S. Cleveland, B. Kleiner and P. A. Tukey, Graphical Methods for Data Analysis, Wadsworth (1983), appendix."
+    ),
+    "earthquakes": (
+        "Earthquakes of magnitude 7 or greater in the world, in each year from 1900 to 2006. W. Zucchini and I. L. "
+        "MacDonald, Hidden Markov Models for Time Series, Chapman & Hall (2009), table 1.1."
     ),
     "london_times_deaths": (
         "Days on which The Times of London printed so many notices of deaths of women aged 80 and over, "
@@ -107,6 +111,11 @@ def load(name: str) -> Dataset:
 def air_quality() -> Dataset:
     """Return air quality in New York on 153 days of 1973; ozone and solar radiation have gaps."""
     return load("air_quality")
+
+
+def earthquakes() -> Dataset:
+    """Return the number of major earthquakes in each of 107 years, from 1900 on."""
+    return load("earthquakes")
 
 
 def mammal_sleep() -> Dataset:

@@ -30,7 +30,7 @@ def test_every_bundled_data_set_has_a_function_and_says_where_it_is_from(name):
     assert data.name == name
     assert data.values.shape[1] == len(data.columns)
     assert np.isnan(data.values).any() == (name in {"air_quality", "mammal_sleep"})
-    assert any(year in data.citation for year in ("1969", "1976", "1983", "1990", "2008"))
+    assert any(year in data.citation for year in ("1969", "1976", "1983", "1990", "2008", "2009"))
 
 
 def test_air_quality_has_the_published_summary():
@@ -50,6 +50,15 @@ def test_sleep_of_mammals_has_the_published_gaps():
     known = ~np.isnan(kinds) & ~np.isnan(data.values[:, 4])
     np.testing.assert_allclose(kinds[known], data.values[known, 4], atol=1e-12)
     assert known.sum() == 48
+
+
+def test_the_earthquakes_have_the_published_moments():
+    counts = datasets.earthquakes().values[:, 0]
+    # Zucchini and MacDonald (2009), section 1.2: mean 19.36, variance 51.57.
+    assert len(counts) == 107
+    assert counts.sum() == 2072
+    assert round(counts.mean(), 2) == 19.36
+    assert round(counts.var(ddof=1), 2) == 51.57
 
 
 def test_old_faithful_has_the_published_summary():
@@ -87,7 +96,7 @@ def test_values_are_read_only():
 
 def test_an_unknown_bundled_name_is_answered_with_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"'iris'; there are air_quality, london_times_deaths, mammal_sleep, old_faithful, two_coins"
+        ValueError, match=r"'iris'; there are air_quality, earthquakes, london_times_deaths, mammal_sleep, old_faithful, two_coins"
     ):
         datasets.load("iris")
 
