@@ -35,7 +35,7 @@ def test_it_is_a_sequence_whose_tables_never_change():
 
 
 def test_pandas_frames_keep_index_names_and_the_types_of_columns_without_gaps():
-    frame = pd.DataFrame(EMPLOYEE, columns=["iq", "wellbeing", "performance"], index=np.arange(20) * 3)
+    frame = pd.DataFrame(EMPLOYEE.copy(), columns=["iq", "wellbeing", "performance"], index=np.arange(20) * 3)
     frame["iq"] = frame["iq"].astype(int)
     imputations = multiple_imputation(frame, 2, random_state=0)
     array = multiple_imputation(EMPLOYEE, 2, random_state=0)[1]
