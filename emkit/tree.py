@@ -7,6 +7,7 @@ which are labels, booleans, ``None``, objects) is *static*: it stays as it is an
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -156,6 +157,7 @@ def replace_leaves(node: Tree, values: Mapping[Path, Any], path: Path = ()) -> T
     return rebuild(node, [replace_leaves(child, values, (*path, name)) for name, child in parts])  # type: ignore[no-any-return]
 
 
+@functools.lru_cache(maxsize=1024)
 def path_name(path: Path) -> str:
     """Return a path as people write it: ``params.covariances``, ``params[0]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)

@@ -32,9 +32,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit import tree
 from emkit.arrays import as_matrix
 from emkit.errors import MissingCapabilityError
-from emkit.space import Space
+from emkit.space import Fixed, Space, spaces_of
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -93,8 +94,16 @@ class Family(ABC, Generic[FamilyParams]):
     def sample(self, params: FamilyParams, components: Labels, rng: np.random.Generator) -> Array:
         """Return one row for each of ``components`` (n_samples,), in their order; shape (n_samples, n_features).
 
-        Of a hidden Markov model they are the states of one sequence.
+        Of a hidden Markov model they are the states of one sequence. A regression, whose covariates have no
+        distribution, raises MissingCapabilityError here and offers :meth:`simulate`.
         """
+
+    def simulate(self, params: FamilyParams, components: Labels, x: Array, rng: np.random.Generator) -> Array:
+        """Return rows drawn for ``components`` that are like the plain rows ``x``: a regression keeps their covariates.
+
+        Both of shape (n_samples, n_features). Elsewhere they are what :meth:`sample` gives.
+        """
+        return self.sample(params, components, rng)
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Any:
         """Return the data checked, and in the form in which the other methods want them.
@@ -105,6 +114,13 @@ class Family(ABC, Generic[FamilyParams]):
             Rows that miss are NaN throughout; what they become does not matter, as long as nothing fails.
         lengths : (n_sequences,), optional
             Of the sequences that follow each other in ``x``, if they are any; rows of a mixture have none.
+
+        Returns
+        -------
+        prepared
+            A matrix, or an object with a length and a method ``take(rows)`` that returns some of its rows. It may have
+            an attribute ``missing``, (n_samples,) of bool: rows whose density is not told, such as the first rows of
+            an autoregression; their log-density is zero and they have no part in statistics.
 
         Raises
         ------
@@ -147,6 +163,23 @@ class Family(ABC, Generic[FamilyParams]):
         Each of shape (n_samples, n_components); they differ for counts.
         """
         raise MissingCapabilityError(_missing(self, "cumulative(params, x)"))
+
+    def permuted(self, params: FamilyParams, order: Labels) -> FamilyParams:
+        """Return params with component ``order[k]`` as the new component k.
+
+        By default every array that is no constant and has as long a first axis holds the components along it.
+        """
+        spaces = spaces_of(self, params)
+        moved = {
+            path: np.asarray(leaf)[order]
+            for path, leaf in tree.leaves(params)
+            if np.ndim(leaf) and len(leaf) == len(order) and not isinstance(spaces[path], Fixed)
+        }
+        return tree.replace_leaves(params, moved)
+
+    def offers(self, name: str) -> bool:
+        """Return whether the family has an optional method of that name."""
+        return getattr(type(self), name) is not getattr(Family, name)
 
     def notes(self, params: FamilyParams, statistics: Any = None) -> Sequence[str]:
         """Return sentences on estimates that a reader should not trust."""

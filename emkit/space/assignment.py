@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -61,9 +62,10 @@ def spaces_of(model: object, params: object) -> Spaces:
     return {path: _refinement(refined, path) or space for path, space in found.items()}
 
 
-def _names(path: tree.Path) -> list[str]:
+@functools.lru_cache(maxsize=1024)
+def _names(path: tree.Path) -> tuple[str, ...]:
     """Return the names a leaf goes by, its own first, then those of the fields it lies in."""
-    return [tree.path_name(path[:length]) for length in range(len(path), 0, -1)]
+    return tuple(tree.path_name(path[:length]) for length in range(len(path), 0, -1))
 
 
 def _refinement(refined: Mapping[str, Space], path: tree.Path) -> Space | None:

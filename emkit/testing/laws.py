@@ -73,7 +73,7 @@ def _fit(model: Any, data: Any, params: Any, **settings: Any) -> EMResult[Any]:
     return fit(model, data, _start(model, data, params), **settings)
 
 
-def _same(left: Any, right: Any) -> bool:
+def same(left: Any, right: Any) -> bool:
     """Return whether two trees are alike, arrays of any kind bit for bit."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray) or tree.is_leaf(left):
         equal_nan = np.asarray(left).dtype.kind in "fc"
@@ -82,7 +82,7 @@ def _same(left: Any, right: Any) -> bool:
     if not parts:
         return type(left) is type(right)
     return [name for name, _ in parts] == [name for name, _ in others] and all(
-        _same(part, other) for (_, part), (_, other) in zip(parts, others, strict=True)
+        same(part, other) for (_, part), (_, other) in zip(parts, others, strict=True)
     )
 
 
@@ -123,7 +123,7 @@ def params_stay_in_their_space(model: Any, data: Any, params: Any = None) -> Non
         spaces, values = spaces_of(model, point.params), dict(tree.leaves(point.params))
         for path, space in spaces.items():
             if isinstance(space, Fixed):
-                kept = _same(constants.setdefault(path, values[path]), values[path])
+                kept = same(constants.setdefault(path, values[path]), values[path])
                 assert kept, f"{tree.path_name(path)} is declared fixed, and an M-step has changed it."
 
 
@@ -165,7 +165,7 @@ def nothing_is_mutated(model: Any, data: Any, params: Any = None) -> None:
             getattr(model, method)(*given)
     pairs = zip(("data", "params", "the model"), before, (data, start, vars_of(model)), strict=True)
     for name, old, new in (*pairs, ("statistics", kept, statistics)):
-        assert _same(old, new), f"A method modified {name}."
+        assert same(old, new), f"A method modified {name}."
 
 
 def vars_of(model: Any) -> Any:
@@ -179,13 +179,13 @@ def the_same_input_gives_the_same_output(model: Any, data: Any, params: Any = No
     """Starting params with one seed, E-step and M-step, done twice, have the same bits."""
     if offers(model, "initialize"):
         first, second = (model.initialize(data, np.random.default_rng(SEED)) for _ in range(2))
-        assert _same(first, second), "initialize gave two answers to one seed: it draws beside `rng`."
+        assert same(first, second), "initialize gave two answers to one seed: it draws beside `rng`."
     start = _start(model, data, params)
     one, two = (as_e_step(model, model.e_step(start, data)) for _ in range(2))
-    assert _same((one.statistics, float(one.log_likelihood)), (two.statistics, float(two.log_likelihood))), (
+    assert same((one.statistics, float(one.log_likelihood)), (two.statistics, float(two.log_likelihood))), (
         "e_step gave two answers to the same params and data."
     )
-    assert _same(model.m_step(start, one.statistics), model.m_step(start, one.statistics)), (
+    assert same(model.m_step(start, one.statistics), model.m_step(start, one.statistics)), (
         "m_step gave two answers to the same statistics."
     )
 
@@ -222,7 +222,7 @@ def params_survive_saving_and_pickling(model: Any, data: Any, params: Any = None
         saved = storage.read(path, known)["params"]
     for name, back in (("a file", saved), ("pickle", pickle.loads(pickle.dumps(start)))):
         assert type(back) is type(start), f"Params came back from {name} as {type(back).__name__}."
-        assert _same(back, start), f"Params came back from {name} with other values."
+        assert same(back, start), f"Params came back from {name} with other values."
 
 
 def params_survive_the_flat_vector(model: Any, data: Any, params: Any = None) -> None:
@@ -230,7 +230,7 @@ def params_survive_the_flat_vector(model: Any, data: Any, params: Any = None) ->
     start = _start(model, data, params)
     coordinates = Coordinates.of(model, start)
     back = coordinates.unflatten(coordinates.flatten(start))
-    assert _same(back, start), "Params changed on the way through their vector: the class alters its arguments."
+    assert same(back, start), "Params changed on the way through their vector: the class alters its arguments."
 
 
 def the_gradient_vanishes_at_the_optimum(model: Any, data: Any, params: Any = None) -> None:

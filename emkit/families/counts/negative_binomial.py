@@ -1,0 +1,242 @@
+"""Counts that vary more than Poisson's: negative binomial distributions."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betainc, gammaln, pdtr, xlogy
+
+from emkit import space
+from emkit.families.additive import AdditiveFamily
+from emkit.families.base import Array, Labels, occupied, weighted_means
+from emkit.families.codes import CodedRows
+from emkit.families.counts.rising import KNOTS, knot_weights, log_rising
+from emkit.families.roots import decreasing_roots
+from emkit.families.supports import COUNTS, are_counts, checked, row_weights, shared_at_start
+
+#: Below this ``dispersion * mean`` the differences of :func:`_phi` and :func:`_chi` cancel, and series are used.
+SMALL_PRODUCT = 0.01
+#: Their Taylor coefficients at zero.
+PHI = [(-1) ** n / (n + 2) for n in range(9)]
+PHI_SLOPE = [(-1) ** (n + 1) * (n + 1) / (n + 3) for n in range(9)]
+CHI = [(-1) ** n * (n + 1) / (n + 2) for n in range(9)]
+#: Smallest and largest dispersion, times the mean, that an M-step looks for.
+SMALLEST, LARGEST = 1e-12, 1e12
+#: A fit has arrived when dispersions move by less than this part.
+ARRIVED = 1e-12
+MAX_STEPS = 500
+
+
+@attrs.frozen(eq=False)
+class NegativeBinomialParams:
+    """Means and dispersions of K negative binomial distributions; the variance is ``mean + dispersion * mean**2``.
+
+    Attributes
+    ----------
+    means : (n_components, n_features)
+    dispersions : (n_components, n_features)
+        One over ``sizes``. Zero, the Poisson distribution, for counts that vary no more than that.
+    """
+
+    means: Array = space.positive()
+    dispersions: Array = space.positive()
+
+    @property
+    def sizes(self) -> Array:
+        """Sizes, often called r or n: inverses of the dispersions; infinite for Poisson."""
+        with np.errstate(divide="ignore"):
+            return 1 / self.dispersions
+
+
+@attrs.frozen(eq=False)
+class NegativeBinomialStatistics:
+    """Sums, and where the terms ``log(1 + dispersion * j)`` fall.
+
+    Attributes
+    ----------
+    counts : (n_components,)
+        Expected number of rows.
+    sums : (n_components, n_features)
+    weights : (n_components, n_features, n_knots)
+        See :mod:`emkit.families.counts.rising`.
+    """
+
+    counts: Array
+    sums: Array
+    weights: Array
+
+
+@final
+@attrs.frozen
+class NegativeBinomial(AdditiveFamily[NegativeBinomialParams]):
+    """Independent negative binomial counts in every column, of mean ``m`` and dispersion ``a = 1 / size``.
+
+    ``log_density = sum_j log(1 + a i, over i < x_j) + x_j log(m_j) - (x_j + 1/a) log(1 + a m_j) - log(x_j!)``
+
+    The M-step is exact for counts up to 64 and a bound that touches above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> family = NegativeBinomial()
+    >>> x = family.prepare([[0], [1], [1], [9]])
+    >>> params = family.fit(x, np.ones((4, 1)))
+    >>> params.means.round(3).tolist(), params.sizes.round(3).tolist()
+    ([[2.75]], [[0.666]])
+    """
+
+    def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> CodedRows:
+        """Return the counts as positions among the distinct ones."""
+        return x if isinstance(x, CodedRows) else CodedRows.of(checked(x, "NegativeBinomial", COUNTS, are_counts, 0.0))
+
+    def log_density(self, params: NegativeBinomialParams, x: CodedRows) -> Array:
+        """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components)."""
+        return x.look_up([_log_table(y, *self._column(params, j)) for j, y in enumerate(x.values)])
+
+    def _column(self, params: NegativeBinomialParams, j: int) -> tuple[Array, Array]:
+        return params.means[:, j, None], params.dispersions[:, j, None]
+
+    def statistics(
+        self, params: NegativeBinomialParams, x: CodedRows, responsibilities: Array
+    ) -> NegativeBinomialStatistics:
+        """Return counts, sums and the weights of the knots at ``params``."""
+        shown = x.count(responsibilities)
+        sums = [counts @ y for counts, y in zip(shown, x.values, strict=True)]
+        pairs = zip(x.values, shown, params.dispersions.T, strict=True)
+        weights = [knot_weights(y, counts, dispersions) for y, counts, dispersions in pairs]
+        return NegativeBinomialStatistics(shown[0].sum(axis=1), np.stack(sums, axis=1), np.stack(weights, axis=1))
+
+    def blank(self, x: CodedRows, responsibilities: Array) -> NegativeBinomialParams:
+        """Return the mean of all rows, and as dispersion what their variance asks for."""
+        values, weights = x.matrix(), row_weights(responsibilities)
+        means = np.average(values, axis=0, weights=weights)
+        safe = np.where(means > 0, means, 1.0)
+        variances = np.average((values / safe - 1) ** 2, axis=0, weights=weights)
+        dispersions = np.where(means > 0, np.maximum(variances - 1 / safe, 0.0), 0.0)
+        shape = (responsibilities.shape[1], 1)
+        return NegativeBinomialParams(np.tile(means, shape), np.tile(dispersions, shape))
+
+    def fit(
+        self, x: CodedRows, responsibilities: Array, params: NegativeBinomialParams | None = None
+    ) -> NegativeBinomialParams:
+        """Return the maximiser: one M-step where no count exceeds 64, else as many as it takes."""
+        if params is None:
+            responsibilities = shared_at_start(responsibilities)
+            params = self.blank(x, responsibilities)
+        for _ in range(MAX_STEPS):
+            before, params = params, self.m_step(params, self.statistics(params, x, responsibilities))
+            change = np.abs(params.dispersions - before.dispersions)
+            if (change <= ARRIVED * params.dispersions).all():
+                break
+        return params
+
+    def m_step(self, params: NegativeBinomialParams, statistics: NegativeBinomialStatistics) -> NegativeBinomialParams:
+        """Return means, and dispersions where the derivative of the bound at these means is zero."""
+        means = weighted_means(statistics.counts, statistics.sums, params.means)
+        n_components, n_features = means.shape
+        filled = np.repeat(occupied(statistics.counts), n_features) & (statistics.sums.ravel() > 0)
+        dispersions = params.dispersions.ravel().copy()
+        if filled.any():
+            counts = np.repeat(statistics.counts, n_features)[filled]
+            weights = statistics.weights.reshape(n_components * n_features, -1)[filled] / counts[:, None]
+            dispersions[filled] = best_dispersions(weights, means.ravel()[filled], dispersions[filled])
+        return NegativeBinomialParams(means, dispersions.reshape(means.shape))
+
+    def complete_score(
+        self, params: NegativeBinomialParams, statistics: NegativeBinomialStatistics
+    ) -> NegativeBinomialParams:
+        """Return the derivatives with respect to means and dispersions."""
+        counts, a, m = statistics.counts[:, None], params.dispersions, params.means
+        safe = np.where(m > 0, m, 1.0)
+        ratio = np.where(m > 0, statistics.sums / safe, np.where(statistics.sums > 0, np.inf, 0.0))
+        by_mean = ratio - (counts + a * statistics.sums) / (1 + a * m)
+        terms = (statistics.weights * KNOTS / (1 + a[:, :, None] * KNOTS)).sum(axis=2)
+        by_dispersion = terms - statistics.sums * m / (1 + a * m) + counts * m**2 * _chi(a * m)
+        return NegativeBinomialParams(by_mean, by_dispersion)
+
+    def features(self, x: CodedRows) -> Array:
+        """Return square roots."""
+        return np.sqrt(x.matrix())
+
+    def mean(self, params: NegativeBinomialParams) -> Array:
+        """Return the means."""
+        return params.means
+
+    def cumulative(self, params: NegativeBinomialParams, x: CodedRows) -> tuple[Array, Array]:
+        """Return the probabilities below, and up to, each row."""
+        y, a, m = x.matrix()[:, :1], params.dispersions[:, 0], params.means[:, 0]
+        success = 1 / (1 + a * m)
+
+        def up_to(values: Array) -> Array:
+            negative_binomial = betainc(1 / np.where(a > 0, a, 1.0), np.maximum(values, 0) + 1, success)
+            return np.where(values < 0, 0.0, np.where(a > 0, negative_binomial, pdtr(np.maximum(values, 0), m)))
+
+        return up_to(y - 1), up_to(y)
+
+    def sample(self, params: NegativeBinomialParams, components: Labels, rng: np.random.Generator) -> Array:
+        """Return one row of counts for each of ``components``: Poisson, with rates that vary like a gamma."""
+        a, m = params.dispersions[components], params.means[components]
+        safe = np.where(a > 0, a, 1.0)
+        rates = np.where(a > 0, rng.gamma(1 / safe, safe * m), m)
+        return rng.poisson(rates).astype(np.float64)
+
+
+def _log_table(y: Array, m: Array, a: Array) -> Array:
+    with np.errstate(all="ignore"):
+        product = np.log1p(a * m)
+        share = np.where(a > 0, product / np.where(a > 0, a, 1.0), m)
+        table: Array = log_rising(y, a) + xlogy(y, m) - y * product - share - gammaln(y + 1)
+    return table
+
+
+def best_dispersions(weights: Array, means: Array, previous: Array) -> Array:
+    """Return the dispersions ``a`` with ``sum_c weights[c] c / (1 + a c) = mean**2 phi(a mean)``, or zero.
+
+    Parameters
+    ----------
+    weights : (n_functions, n_knots)
+        Of one row.
+    means, previous : (n_functions,)
+        Positive; where to begin.
+    """
+    used = np.flatnonzero(weights.any(axis=0))
+    # In units of the means, so that neither knots nor their weights are large.
+    knots = KNOTS[used] / means[:, None]
+    masses = weights[:, used] / means[:, None]
+
+    def excess(log_product: Array) -> tuple[Array, Array]:
+        u = np.exp(log_product)
+        value, slope = _phi(u)
+        terms = 1 / (1 + u[:, None] * knots)
+        gained = (masses * knots * terms).sum(axis=1)
+        lost = u * (masses * (knots * terms) ** 2).sum(axis=1)
+        # Times u, so that its size near the root does not depend on u.
+        return u * (gained - value), u * (gained - value - lost - u * slope)
+
+    spreads = (masses * knots).sum(axis=1) > _phi(np.zeros(1))[0]
+    first = np.where(previous > 0, previous * means, 1.0)
+    ends = np.log([SMALLEST, LARGEST])
+    found = np.exp(decreasing_roots(excess, np.log(first), *(np.full(len(means), end) for end in ends)))
+    return np.where(spreads & (found > SMALLEST), found / means, 0.0)
+
+
+def _phi(u: Array) -> tuple[Array, Array]:
+    """Return ``(u - log(1 + u)) / u**2`` and its derivative."""
+    small, large = np.minimum(u, SMALL_PRODUCT), np.maximum(u, SMALL_PRODUCT)
+    direct = (large - np.log1p(large)) / large**2
+    derivative = (1 / (1 + large) - 2 * direct) / large
+    is_small = u < SMALL_PRODUCT
+    return (
+        np.where(is_small, np.polynomial.polynomial.polyval(small, PHI), direct),
+        np.where(is_small, np.polynomial.polynomial.polyval(small, PHI_SLOPE), derivative),
+    )
+
+
+def _chi(u: Array) -> Array:
+    """Return ``(log(1 + u) - u / (1 + u)) / u**2``."""
+    small, large = np.minimum(u, SMALL_PRODUCT), np.maximum(u, SMALL_PRODUCT)
+    direct = (np.log1p(large) - large / (1 + large)) / large**2
+    return np.asarray(np.where(u < SMALL_PRODUCT, np.polynomial.polynomial.polyval(small, CHI), direct))

@@ -1,0 +1,1 @@
+"""Symbols, and how often each of several things happened."""

@@ -1,0 +1,1 @@
+"""Responses that depend on given numbers, or on the rows before."""

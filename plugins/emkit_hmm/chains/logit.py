@@ -1,0 +1,233 @@
+"""Transitions that depend on covariates: a multinomial logit for every state that is left."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import space
+from emkit.space import Real, Space
+from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
+from emkit_hmm.chains.markov import ratio
+from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.kernels.varying import forward_backward_varying
+from emkit_hmm.sequences import PreparedSequences
+
+#: Newton steps of one M-step, and how often one is halved.
+MAX_NEWTON_STEPS = 8
+MAX_HALVINGS = 30
+#: A Newton step that promises less than this share of the height is the last.
+SMALL_GAIN = 1e-12
+
+
+@attrs.frozen(eq=False)
+class LogitParams:
+    """Params of transitions that depend on covariates.
+
+    Attributes
+    ----------
+    startprob : (n_states,)
+    coefficients : (n_states, n_states, 1 + n_covariates)
+        Of the log-odds of going from i to j against staying in i: intercept first, then one for each covariate.
+        Those of staying are zero.
+    """
+
+    startprob: Array = space.simplex()
+    coefficients: Array = space.real()
+
+
+@attrs.frozen(eq=False)
+class LogitStatistics:
+    """Expected starts and the expected transitions at every row; they do not add over data.
+
+    Attributes
+    ----------
+    first : (n_states,)
+    transitions : (n_samples, n_states, n_states)
+    design : (n_samples, 1 + n_covariates)
+    """
+
+    first: Array
+    transitions: Array
+    design: Array
+
+
+def _allowed(value: Any) -> NDArray[np.bool_] | None:
+    if value is None:
+        return None
+    allowed = np.array(value, dtype=np.bool_)
+    allowed.setflags(write=False)
+    return allowed
+
+
+@attrs.frozen
+class Logit(Chain[LogitParams]):
+    """Transition probabilities that follow covariates of the row they lead to.
+
+        P(z_t = j | z_{t-1} = i) = exp(coefficients[i, j] @ [1, covariates[t]]) / sum over j of the same
+
+    Attributes
+    ----------
+    allowed : boolean array (n_states, n_states), optional
+        Which transitions there are; staying must be one of them.
+    ridge : float
+        Precision of a normal prior with mean zero of the coefficients of covariates (not of intercepts), in units of
+        the covariates; keeps them finite where covariates part the transitions.
+    start : Pattern
+    """
+
+    allowed: Any = attrs.field(default=None, converter=_allowed, eq=attrs.cmp_using(eq=np.array_equal), hash=False)
+    ridge: float = 0.0
+    start: Pattern = attrs.field(factory=Pattern)
+
+    is_additive: ClassVar[bool] = False
+
+    @property
+    def is_exchangeable(self) -> bool:
+        """Whether all states may follow each other."""
+        return self.allowed is None and self.start.is_exchangeable
+
+    def initialize(self, n_states: int, data: PreparedSequences, rng: np.random.Generator) -> LogitParams:
+        """Return coefficients near zero, so that all states follow each other alike."""
+        design = design_of(data)
+        coefficients = np.zeros((n_states, n_states, design.shape[1]))
+        coefficients[..., 0] = 0.1 * rng.standard_normal((n_states, n_states))
+        coefficients[~self._free(n_states)] = 0.0
+        return LogitParams(self.start.fill(np.ones(n_states)), coefficients)
+
+    def posterior(self, params: LogitParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
+        """Return smoothed states and the expected transitions at every row."""
+        transmat = self._transmat(params, data)
+        found = forward_backward_varying(data.layout, params.startprob, transmat, log_emission, data.weights)
+        weights = data.row_weights()
+        transitions = found.transitions if weights is None else found.transitions * weights[:, None, None]
+        statistics = LogitStatistics(found.first, transitions, design_of(data))
+        return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
+
+    def m_step(self, params: LogitParams, statistics: LogitStatistics) -> LogitParams:
+        """Return coefficients after Newton steps that only ever raise the expected log-likelihood."""
+        coefficients = np.array(params.coefficients)
+        free = self._free(len(coefficients))
+        for state in np.flatnonzero(free.any(axis=1)):
+            coefficients[state] = self._row(
+                coefficients[state], free[state], self._reachable(len(coefficients))[state], statistics, int(state)
+            )
+        return LogitParams(self.start.m_step(params.startprob, statistics.first), coefficients)
+
+    def _row(
+        self,
+        coefficients: Array,
+        free: NDArray[np.bool_],
+        reachable: NDArray[np.bool_],
+        statistics: LogitStatistics,
+        state: int,
+    ) -> Array:
+        """Return the coefficients of leaving one state."""
+        counts, design = statistics.transitions[:, state], statistics.design
+        used = counts.sum(axis=1) > 0
+        counts, design = counts[used], design[used]
+        height = self._height(coefficients, reachable, counts, design)
+        for _ in range(MAX_NEWTON_STEPS):
+            step, promised = self._newton(coefficients, free, reachable, counts, design)
+            for _ in range(MAX_HALVINGS):
+                moved = coefficients + step
+                reached = self._height(moved, reachable, counts, design)
+                if reached > height:
+                    break
+                step = step / 2
+            else:
+                return coefficients
+            coefficients, height = moved, reached
+            if promised <= SMALL_GAIN * (1 + abs(height)):
+                break
+        return coefficients
+
+    def _height(self, coefficients: Array, reachable: NDArray[np.bool_], counts: Array, design: Array) -> float:
+        log_odds = np.where(reachable, design @ coefficients.T, -np.inf)
+        with np.errstate(invalid="ignore"):
+            products = np.where(counts > 0, counts * log_probabilities(log_odds), 0.0)
+        return float(products.sum()) - 0.5 * self.ridge * float(np.sum(coefficients[:, 1:] ** 2))
+
+    def _newton(
+        self, coefficients: Array, free: NDArray[np.bool_], reachable: NDArray[np.bool_], counts: Array, design: Array
+    ) -> tuple[Array, float]:
+        """Return Newton's step, and the gain it promises."""
+        probabilities = np.exp(log_probabilities(np.where(reachable, design @ coefficients.T, -np.inf)))
+        totals = counts.sum(axis=1)
+        goals = np.flatnonzero(free)
+        penalty = np.full(coefficients.shape, self.ridge)
+        penalty[:, 0] = 0.0
+        gradient = (counts - totals[:, None] * probabilities)[:, goals].T @ design - (penalty * coefficients)[goals]
+        width = design.shape[1]
+        information = np.zeros((len(goals), width, len(goals), width))
+        for a, i in enumerate(goals):
+            for b, j in enumerate(goals[: a + 1]):
+                weights = totals * probabilities[:, i] * ((i == j) - probabilities[:, j])
+                block = (design * weights[:, None]).T @ design
+                information[a, :, b] = information[b, :, a] = block
+        matrix = information.reshape(len(goals) * width, -1) + np.diag(penalty[goals].ravel())
+        solved, *_ = np.linalg.lstsq(matrix, gradient.ravel(), rcond=1e-12)
+        step = np.zeros(coefficients.shape)
+        step[goals] = solved.reshape(len(goals), width)
+        return step, float(solved @ gradient.ravel()) / 2
+
+    def expanded(self, params: LogitParams, data: PreparedSequences | None = None) -> Expansion:
+        """Return the chain with a transition matrix for every row of the data."""
+        if data is None:
+            msg = "Transitions depend on covariates: give data with covariates."
+            raise ValueError(msg)
+        return Expansion(params.startprob, self._transmat(params, data), np.arange(len(params.startprob)))
+
+    def permuted(self, params: LogitParams, order: Integers) -> LogitParams:
+        """Return params with state ``order[k]`` as the new state k."""
+        return LogitParams(params.startprob[order], params.coefficients[np.ix_(order, order)])
+
+    def space(self, params: LogitParams) -> dict[str, Space]:
+        """Return real coefficients, without those that are zero."""
+        free = np.broadcast_to(self._free(len(params.startprob))[..., None], params.coefficients.shape)
+        return {"startprob": self.start.space(), "coefficients": Real(free=free)}
+
+    def log_prior(self, params: LogitParams) -> float:
+        """Return the log-density of the prior of the coefficients."""
+        return self.start.log_prior(params.startprob) - 0.5 * self.ridge * float(
+            np.sum(params.coefficients[..., 1:] ** 2)
+        )
+
+    def complete_score(self, params: LogitParams, statistics: LogitStatistics) -> LogitParams:
+        """Return the gradient of the expected log-likelihood of the paths."""
+        log_odds = np.einsum("tq,ijq->tij", statistics.design, params.coefficients)
+        log_odds = np.where(self._reachable(len(params.startprob)), log_odds, -np.inf)
+        expected = np.exp(log_probabilities(log_odds)) * statistics.transitions.sum(axis=2, keepdims=True)
+        slopes = np.einsum("tij,tq->ijq", statistics.transitions - expected, statistics.design)
+        return LogitParams(ratio(statistics.first, params.startprob), slopes)
+
+    def _transmat(self, params: LogitParams, data: PreparedSequences) -> Array:
+        log_odds = np.einsum("tq,ijq->tij", design_of(data), params.coefficients)
+        return np.exp(log_probabilities(np.where(self._reachable(len(params.startprob)), log_odds, -np.inf)))
+
+    def _reachable(self, n_states: int) -> NDArray[np.bool_]:
+        allowed = np.ones((n_states, n_states), dtype=bool) if self.allowed is None else self.allowed
+        if allowed.shape != (n_states, n_states) or not np.diag(allowed).all():
+            msg = f"allowed must have shape ({n_states}, {n_states}), and every state must be allowed to stay."
+            raise ValueError(msg)
+        return np.asarray(allowed)
+
+    def _free(self, n_states: int) -> NDArray[np.bool_]:
+        return np.asarray(self._reachable(n_states) & ~np.eye(n_states, dtype=bool))
+
+
+def design_of(data: PreparedSequences) -> Array:
+    """Return the covariates with a column of ones before them, (n_samples, 1 + n_covariates)."""
+    if data.covariates is None:
+        msg = "Transitions by Logit() need covariates: give emkit_hmm.Sequences(x, lengths, covariates=...)."
+        raise ValueError(msg)
+    return np.column_stack([np.ones(len(data.covariates)), data.covariates])
+
+
+def log_probabilities(log_odds: Array) -> Array:
+    """Return logarithms of probabilities over the last axis that are proportional to ``exp(log_odds)``."""
+    shifted = log_odds - log_odds.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

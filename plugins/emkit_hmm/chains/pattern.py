@@ -1,0 +1,123 @@
+"""Which probabilities are free, which are fixed, and the best of them given counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.arrays import read_only
+from emkit.space import Simplex
+
+Array = NDArray[np.float64]
+
+
+def _known(value: Any) -> Array | None:
+    if value is None:
+        return None
+    array = read_only(np.array(value, dtype=np.float64))
+    wrong = (array < 0) | (array > 1)
+    for index in np.argwhere(wrong)[:1]:
+        msg = f"A fixed probability must be between 0 and 1; entry {tuple(index.tolist())} is {array[tuple(index)]}."
+        raise ValueError(msg)
+    total, is_free = np.nansum(array, axis=-1), np.isnan(array).any(axis=-1)
+    # A row with free entries needs something left for them; a row without must be complete.
+    for index in np.argwhere(np.where(is_free, total >= 1, np.abs(total - 1) > 1e-8))[:1]:
+        row = f"row {index[0]}" if array.ndim == 2 else "the row"
+        msg = (
+            f"Fixed probabilities of {row} sum to {total[tuple(index)]:g}: they must sum to 1 where none is free, and "
+            "to less where some are (NaN marks the free ones)."
+        )
+        raise ValueError(msg)
+    return array
+
+
+@attrs.frozen(eq=False)
+class Pattern:
+    """Rows of probabilities some of which are fixed.
+
+    Attributes
+    ----------
+    known : array, optional
+        NaN where a probability is estimated, its value elsewhere; a fixed zero is a transition that cannot be.
+    concentration : float or array
+        Of the Dirichlet prior of every row; 1 is none. At least 1: below, the posterior has no maximum.
+    """
+
+    known: Array | None = attrs.field(default=None, converter=_known)
+    concentration: Any = 1.0
+
+    def __attrs_post_init__(self) -> None:
+        concentration = np.asarray(self.concentration, dtype=np.float64)
+        if not (concentration >= 1).all() or not np.isfinite(concentration).all():
+            msg = (
+                "The concentration of a Dirichlet prior must be at least 1 (1 is no prior): below, the posterior has "
+                f"no maximum; found {self.concentration!r}."
+            )
+            raise ValueError(msg)
+
+    def free(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Return which entries are estimated."""
+        if self.known is None:
+            return np.ones(shape, dtype=bool)
+        if self.known.shape != shape:
+            msg = f"Fixed probabilities must have shape {shape}, one for each state; found {self.known.shape}."
+            raise ValueError(msg)
+        return np.isnan(self.known)
+
+    def fill(self, rows: Array) -> Array:
+        """Return rows of positive numbers as probabilities that keep the fixed ones."""
+        free = self.free(rows.shape)
+        fixed = np.where(free, 0.0, 0.0 if self.known is None else np.nan_to_num(self.known))
+        shares = np.where(free, rows, 0.0)
+        total = shares.sum(axis=-1, keepdims=True)
+        rest = 1 - fixed.sum(axis=-1, keepdims=True)
+        return np.asarray(fixed + shares * (rest / np.where(total > 0, total, 1.0)))
+
+    def added(self, shape: tuple[int, ...]) -> Array:
+        """Return what the prior adds to counts."""
+        return np.broadcast_to(np.asarray(self.concentration, dtype=np.float64), shape) - 1
+
+    def m_step(self, previous: Array, counts: Array) -> Array:
+        """Return the rows of highest posterior given expected counts; a row without any keeps its values."""
+        if np.ndim(self.concentration) or self.concentration != 1:
+            counts = counts + self.added(counts.shape)
+        free = self.free(counts.shape)
+        total = np.where(free, counts, 0.0).sum(axis=-1, keepdims=True)
+        return np.where(total > 0, self.fill(counts), previous)
+
+    def log_prior(self, rows: Array) -> float:
+        """Return the log-density of the prior at rows of probabilities, up to a constant."""
+        if np.ndim(self.concentration) == 0 and self.concentration == 1:
+            return 0.0
+        exponents = self.added(rows.shape)
+        counted = self.free(rows.shape) & (exponents > 0)
+        with np.errstate(divide="ignore"):
+            return float(np.sum(exponents[counted] * np.log(rows[counted])))
+
+    def space(self) -> Simplex:
+        """Return the set of such rows."""
+        return Simplex(known=self.known)
+
+    @property
+    def is_exchangeable(self) -> bool:
+        """Whether all states are treated alike."""
+        return self.known is None and np.ndim(self.concentration) == 0
+
+
+def left_right(n_states: int, skip: int = 1) -> Array:
+    """Return fixed transitions of a chain that only goes on: from state i to i, ..., i + skip.
+
+    Examples
+    --------
+    >>> left_right(3)
+    array([[nan, nan,  0.],
+           [ 0., nan, nan],
+           [ 0.,  0.,  1.]])
+    """
+    i, j = np.indices((n_states, n_states))
+    known: Array = np.where((j >= i) & (j <= i + skip), np.nan, 0.0)
+    known[np.isnan(known).sum(axis=1) == 1] = np.nan_to_num(known[np.isnan(known).sum(axis=1) == 1], nan=1.0)
+    return known

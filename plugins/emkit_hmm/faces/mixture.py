@@ -1,0 +1,129 @@
+"""Gaussian mixtures as emissions, with the interface of ``hmmlearn.hmm.GMMHMM``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import Tolerance
+from emkit.acceleration import Accelerator
+from emkit.arrays import as_array, share, whole_number
+from emkit.families import (
+    CovarianceStructure,
+    Gaussian,
+    GaussianParams,
+    GaussianPrior,
+    Mixture,
+    MixtureParams,
+    as_structure,
+)
+from emkit_hmm.faces.base import HiddenMarkovFace
+from emkit_hmm.faces.discrete import dirichlet
+
+Array = NDArray[np.float64]
+
+
+@attrs.define(slots=False, eq=False, repr=False)
+class GMMHMM(HiddenMarkovFace):
+    """A hidden Markov model whose states emit from Gaussian mixtures, as ``hmmlearn.hmm.GMMHMM``.
+
+    Parameters
+    ----------
+    n_components : int
+        Number of states.
+    n_mix : int
+        Number of Gaussians of each state.
+    min_covar : float
+        Smallest eigenvalue of a covariance, as a share of the variances of the data.
+    startprob_prior, transmat_prior, weights_prior : float or array
+        Concentrations of Dirichlet priors, at least 1; 1 is none.
+    means_prior, means_weight, covars_prior, covars_weight : float or array
+        As in :class:`GaussianHMM`; none by default.
+    covariance_type : {"diag", "full", "spherical", "tied"}
+        With "tied" the Gaussians of a state share one matrix.
+    params, init_params : str
+        Letters ``s`` startprob, ``t`` transmat, ``m`` means, ``c`` covars, ``w`` weights: what is estimated, and what
+        is initialised.
+    algorithm, random_state, n_iter, tol, verbose, implementation, n_init, accelerate
+        As in :class:`GaussianHMM`.
+
+    Attributes
+    ----------
+    startprob_ : (n_components,)
+    transmat_ : (n_components, n_components)
+    weights_ : (n_components, n_mix)
+    means_ : (n_components, n_mix, n_features)
+    covars_
+        (n_components, n_mix, n_features, n_features) full, (n_components, n_mix, n_features) diag, (n_components,
+        n_mix) spherical, (n_components, n_features, n_features) tied.
+    monitor_ : ConvergenceMonitor
+    result_ : EMResult
+    """
+
+    n_components: int = 1
+    n_mix: int = 1
+    min_covar: float = 1e-6
+    startprob_prior: Any = 1.0
+    transmat_prior: Any = 1.0
+    weights_prior: Any = 1.0
+    means_prior: Any = 0.0
+    means_weight: Any = 0.0
+    covars_prior: Any = 0.0
+    covars_weight: Any = 0.0
+    algorithm: str = "viterbi"
+    covariance_type: str | CovarianceStructure = "diag"
+    random_state: Any = None
+    n_iter: int = 1000
+    tol: float | Tolerance = 1e-6
+    verbose: bool = False
+    params: str = "stmcw"
+    init_params: str = "stmcw"
+    implementation: str = "scaling"
+    n_init: int = attrs.field(default=1, kw_only=True)
+    accelerate: str | Accelerator | None = attrs.field(default="auto", kw_only=True)
+
+    def _letters(self) -> Mapping[str, str]:
+        return {"m": "means_", "c": "covars_", "w": "weights_"}
+
+    def _family(self, fixed: tuple[str, ...]) -> Mixture:
+        has_prior = np.any(self.means_weight) or np.any(self.covars_weight) or np.any(self.covars_prior)
+        prior = GaussianPrior(self.means_prior, self.means_weight, self.covars_prior, self.covars_weight)
+        names = {"means_": "means", "covars_": "covariances"}
+        inner = Gaussian(
+            as_structure(self.covariance_type),
+            share(self.min_covar, "min_covar"),
+            prior if has_prior else None,
+            fixed=tuple(names[name] for name in fixed if name in names),
+        )
+        return Mixture(
+            inner,
+            whole_number(self.n_mix, "n_mix"),
+            dirichlet(self.weights_prior),
+            are_weights_fixed="weights_" in fixed,
+        )
+
+    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
+        names = {"means_": "parts.means", "covars_": "parts.covariances", "weights_": "weights"}
+        return {names[name]: value for name, value in given.items()}
+
+    def _emission_params(self) -> MixtureParams:
+        means, covars = as_array(self.means_, "means_"), as_array(self.covars_, "covars_")
+        if hasattr(self, "result_"):
+            fitted = self.result_.params.emission.parts
+            location, scale = fitted.location, fitted.scale
+        else:
+            structure = as_structure(self.covariance_type)
+            matrices = np.array([structure.to_full(c, *m.shape) for m, c in zip(means, covars, strict=True)])
+            location = means.mean(axis=1)
+            spread = np.einsum("kmii->ki", matrices) / means.shape[1] + means.var(axis=1)
+            scale = np.array([structure.scale_of(row) for row in np.sqrt(spread)])
+        return MixtureParams(as_array(self.weights_, "weights_"), GaussianParams(means, covars, location, scale))
+
+    def _adopt(self, emission: MixtureParams) -> None:
+        self.weights_ = np.array(emission.weights)
+        self.means_ = np.array(emission.parts.means)
+        self.covars_ = np.array(emission.parts.covariances)

@@ -1,0 +1,1 @@
+"""What fitted params say of paths and of what comes next."""

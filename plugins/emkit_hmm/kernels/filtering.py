@@ -1,0 +1,247 @@
+"""States given the rows up to theirs: all at once, step by step, with a little look ahead, and beyond the end."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+
+from emkit_hmm.kernels.chains import Chain, Transitions, VaryingChain
+from emkit_hmm.kernels.columns import Array, Booleans, Columns, Indices
+from emkit_hmm.kernels.exact import ExactWalks, exact_batches, log_of, log_sum_exp, log_transitions
+from emkit_hmm.kernels.junctions import joined_forward
+from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.kernels.packing import Rows, scaled_emission
+from emkit_hmm.kernels.passes import SHORT_STRIDE, SMALLEST, USUAL_STRIDE, Forward
+from emkit_hmm.kernels.smoothing import Lattice
+
+#: With smaller transition probabilities a state may be out of reach of others for good.
+OUT_OF_REACH = 1e-30
+#: A sum of products of numbers below one that stays above this cannot have lost what would matter later.
+SAFE_LOG_SCALE = -600.0
+#: Filtered probabilities below this count as lost.
+LOST = 1e-290
+
+
+@attrs.frozen(eq=False)
+class Filtered:
+    """What the rows up to each one say of its state.
+
+    Attributes
+    ----------
+    log_likelihoods : (n_sequences,)
+        In nats.
+    filtered : (n_rows, n_states)
+        Probability of each state given the rows up to and including its own.
+    predicted : (n_rows, n_states)
+        Probability of each state given the rows before its own.
+    """
+
+    log_likelihoods: Array
+    filtered: Array
+    predicted: Array
+
+
+def filter_states(layout: Layout, startprob: Array, transmat: Array, log_emission: Array) -> Filtered:
+    """Return filtered and predicted probabilities of all sequences; nothing looks ahead.
+
+    Where a row is impossible given those before it, its filtered probabilities are the predicted ones and the
+    log-likelihood is -inf.
+
+    Parameters
+    ----------
+    layout : Layout
+    startprob : (n_states,)
+    transmat : (n_states, n_states) or (n_rows, n_states, n_states)
+        In the latter ``transmat[t]`` leads from row ``t - 1`` to row ``t``.
+    log_emission : (n_rows, n_states)
+        -inf is allowed, a row of zeros is a row that was not seen.
+    """
+    rows = Rows(layout, log_emission)
+    reachable = bool(transmat.min() >= OUT_OF_REACH)
+    log_likelihoods, offset = np.zeros(layout.n_sequences), 0
+    failed = []
+    for columns in layout.groups:
+        chain = _chain(startprob, transmat, columns)
+        size = len(columns.rows) * len(startprob)
+        emission, alpha = layout.scratch.borrow(size), layout.scratch.borrow(size)
+        forward, shifts = _walk(columns, chain, log_emission, emission, alpha)
+        np.add.at(log_likelihoods, columns.sequences, forward.log_scale + shifts)
+        least = _normalise(columns, alpha, rows, offset)
+        failed.append(_lost(columns, forward, least, reachable=reachable))
+        offset += len(columns.rows)
+        layout.scratch.give_back(emission, alpha)
+    filtered = rows.read()
+    lost = np.concatenate(failed)
+    if len(lost):
+        whole = layout.whole(lost)
+        log_likelihoods[whole.sequences] = _refilter(whole, startprob, transmat, log_emission, filtered)
+    predicted = np.empty_like(filtered)
+    if transmat.ndim == 2:
+        predicted[1:] = filtered[:-1] @ transmat
+    else:
+        np.einsum("tj,tjk->tk", filtered[:-1], transmat[1:], out=predicted[1:])
+    predicted[layout.starts] = startprob
+    return Filtered(log_likelihoods, filtered, predicted)
+
+
+def _chain(startprob: Array, transmat: Array, columns: Columns) -> Transitions:
+    if transmat.ndim == 2:
+        return Chain.of(startprob, transmat)
+    return VaryingChain.of(startprob, transmat, columns)
+
+
+def _walk(
+    columns: Columns, chain: Transitions, log_emission: Array, emission: Array, alpha: Array
+) -> tuple[Forward, Array]:
+    for stride in (USUAL_STRIDE, SHORT_STRIDE):
+        shifts = scaled_emission(columns, log_emission, emission)
+        forward, _ = joined_forward(columns, chain, emission, alpha, stride=stride)
+        if forward.smallest.min() >= SMALLEST:
+            break
+    return forward, shifts
+
+
+def _normalise(columns: Columns, alpha: Array, rows: Rows, offset: int) -> Array:
+    """Make filtered probabilities sum to one and store them; returns the smallest of each column."""
+    least = np.ones(columns.n_columns)
+    for piece in columns.pieces(rows.n_states):
+        values = piece.view(alpha, rows.n_states)
+        values /= np.maximum(values.sum(axis=1, keepdims=True), LOST)
+        np.minimum(least[: piece.width], values.min(axis=(0, 1)), out=least[: piece.width])
+        rows.put(offset, piece, values)
+    return least
+
+
+def _lost(columns: Columns, forward: Forward, least: Array, *, reachable: bool) -> Indices:
+    """Return the sequences whose walk may have lost a state that mattered later.
+
+    A state that fell to zero comes back from others, except where the chain has transitions that never happen. There
+    it matters only if the rest became as improbable later as that state was then.
+    """
+    lost = forward.smallest < SMALLEST
+    if not reachable:
+        n_sequences = int(columns.sequences.max()) + 1
+        scale = np.bincount(columns.sequences, forward.log_scale, n_sequences)[columns.sequences]
+        zero = np.bincount(columns.sequences, least < LOST, n_sequences)[columns.sequences] > 0
+        lost |= zero & (scale < SAFE_LOG_SCALE)
+    return np.unique(columns.sequences[lost])
+
+
+def _refilter(columns: Columns, startprob: Array, transmat: Array, log_emission: Array, filtered: Array) -> Array:
+    """Filter uncut columns in log space, filling in their rows; returns their log-likelihoods (n_columns,)."""
+    log_likelihoods = np.zeros(columns.n_columns)
+    state = np.repeat(log_of(startprob)[:, None], columns.n_columns, axis=1)
+    constant = log_of(transmat)[:, :, None] if transmat.ndim == 2 else None
+    for t, rows in enumerate(columns.by_step(columns.rows)):
+        state = state[:, : len(rows)]
+        if t > 0:
+            log_a = log_of(transmat[rows]).transpose(1, 2, 0) if constant is None else constant
+            state = log_sum_exp(state[:, None] + log_a, axis=0)
+        state, increment = _updated(state, log_emission[rows].T)
+        log_likelihoods[: len(rows)] += increment
+        filtered[rows] = np.exp(state).T
+    return log_likelihoods
+
+
+def _updated(log_predicted: Array, log_emission: Array) -> tuple[Array, Array]:
+    """Return log filtered probabilities (n_states, ...) and log-densities of the rows; impossible rows are unseen."""
+    joint = log_predicted + log_emission
+    increment = log_sum_exp(joint, axis=0)
+    impossible: Booleans = increment == -np.inf
+    state = np.where(impossible, log_predicted, joint - np.where(impossible, 0.0, increment))
+    return state, increment
+
+
+def filter_step(predicted: Array, log_emission: Array) -> tuple[Array, Array]:
+    """Take one more row into account; ``filtered @ transmat`` is what to pass as ``predicted`` for the next.
+
+    Parameters
+    ----------
+    predicted : (..., n_states)
+        Probability of each state before the row is seen; ``startprob`` for the first row.
+    log_emission : (..., n_states)
+
+    Returns
+    -------
+    filtered : (..., n_states)
+        ``predicted`` where the row is impossible.
+    log_density : (...)
+        Log-density of the row given those before it, nats.
+    """
+    state, increment = _updated(log_of(np.moveaxis(predicted, -1, 0)), np.moveaxis(log_emission, -1, 0))
+    return np.moveaxis(np.exp(state), 0, -1), increment
+
+
+def predict_states(filtered: Array, transmat: Array, n_steps: int) -> Array:
+    """Return the probabilities of the states after the end.
+
+    Parameters
+    ----------
+    filtered : (n_sequences, n_states)
+        At the last row of each sequence.
+    transmat : (n_states, n_states)
+    n_steps : int
+
+    Returns
+    -------
+    predicted : (n_sequences, n_steps, n_states)
+        ``predicted[:, h - 1] = filtered @ transmat**h``.
+    """
+    predicted = np.empty((len(filtered), n_steps, filtered.shape[1]))
+    for h in range(n_steps):
+        filtered = filtered @ transmat
+        predicted[:, h] = filtered
+    return predicted
+
+
+def log_likelihoods(layout: Layout, startprob: Array, transmat: Array, log_emission: Array) -> Array:
+    """Return the log-likelihood of each sequence (n_sequences,), nats; the cheapest of all kernels."""
+    chain = Chain.of(startprob, transmat)
+    values, failed = np.zeros(layout.n_sequences), []
+    for columns in layout.groups:
+        if chain.transmat.min() < OUT_OF_REACH:
+            # Only the walk back shows whether the walk forward has lost what mattered.
+            lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
+            np.add.at(values, columns.sequences, lattice.log_likelihoods)
+            failed.append(lattice.failed)
+            lattice.give_back(layout.scratch)
+            continue
+        size = len(columns.rows) * len(startprob)
+        emission, alpha = layout.scratch.borrow(size), layout.scratch.borrow(size)
+        forward, shifts = _walk(columns, chain, log_emission, emission, alpha)
+        np.add.at(values, columns.sequences, forward.log_scale + shifts)
+        failed.append(np.unique(columns.sequences[forward.smallest < SMALLEST]))
+        layout.scratch.give_back(emission, alpha)
+    lost = np.concatenate(failed)
+    if len(lost):
+        for sequences, _, exact, _ in exact_batches(layout.whole(lost), startprob, transmat, log_emission):
+            values[sequences] = exact
+    return values
+
+
+def smooth_with_lag(layout: Layout, startprob: Array, transmat: Array, log_emission: Array, lag: int) -> Array:
+    """Return the probability of each state given the rows up to ``lag`` steps after its own, (n_rows, n_states).
+
+    All rows at once: ``beta`` is walked back ``lag`` steps from ``lag`` rows ahead, or from the end of the sequence.
+    """
+    found = filter_states(layout, startprob, transmat, log_emission)
+    emission = log_emission - np.maximum(log_emission.max(axis=1, keepdims=True), -1e300)
+    np.exp(emission, out=emission)
+    end = np.repeat(layout.last_rows, layout.lengths)
+    beta = np.ones_like(found.filtered)
+    rows = np.arange(layout.n_rows)
+    for ahead in range(min(lag, int(layout.lengths.max()) - 1), 0, -1):
+        inside = np.flatnonzero(rows + ahead <= end)
+        pulled = (emission[inside + ahead] * beta[inside]) @ transmat.T
+        beta[inside] = pulled / np.maximum(pulled.max(axis=1, keepdims=True), LOST)
+    smoothed = found.filtered * beta
+    total = smoothed.sum(axis=1, keepdims=True)
+    smoothed /= np.maximum(total, LOST)
+    for row in np.flatnonzero(total[:, 0] < SMALLEST):
+        window = np.arange(row, min(row + lag, end[row]) + 1)[:, None]
+        walks = ExactWalks.of(
+            log_of(found.predicted[row]), log_transitions(transmat, window), log_emission[window].transpose(0, 2, 1)
+        )
+        possible = walks.log_likelihoods[0] > -np.inf
+        smoothed[row] = walks.smoothed[0, :, 0] if possible else found.filtered[row]
+    return smoothed

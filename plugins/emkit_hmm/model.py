@@ -1,0 +1,249 @@
+"""A hidden Markov model: a path ``z_t`` of states that nobody sees, and ``x_t | z_t = k`` from a family."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit import EStep, LatentModel
+from emkit.arrays import as_matrix, whole_number
+from emkit.errors import DegenerateError
+from emkit.families import Family, Gaussian
+from emkit.space import Fixed, Space, spaces_of
+from emkit_hmm.chains.base import Chain
+from emkit_hmm.chains.markov import Markov
+from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
+from emkit_hmm.sequences import (
+    HiddenMarkovData,
+    PreparedSequences,
+    checked_lengths,
+    gathered,
+    log_labels_of,
+    weights_of,
+)
+from emkit_hmm.starts import Start, as_start, starting_responsibilities, with_fields
+from emkit_hmm.ties import Ties, as_ties
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+#: How many sequences make a leaf: their arrays stay in the cache of the processor.
+LEAF_SEQUENCES = 1024
+
+
+def _n_states(value: Any) -> int:
+    return whole_number(value, "n_states")
+
+
+@attrs.frozen
+class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, HiddenMarkovStatistics]):
+    """A hidden Markov model over any family of emissions, fitted by maximum likelihood.
+
+    Attributes
+    ----------
+    n_states : int
+    emission : Family
+        What is observed in each state; see :mod:`emkit.families`.
+    chain : Chain
+        The law of the path: :class:`Markov` (any start, any transitions), :class:`Stationary`, :class:`Logit`
+        (transitions depend on covariates) or :class:`SemiMarkov` (explicit durations).
+    ties : sequence of int, optional
+        The number of the distribution that each state emits from; states with the same number share it.
+    start : Start or {"kmeans", "k-means++", "random", "random_from_data"}
+        How rows are divided among the states at the start, and what starts at given values.
+    is_emission_fixed : bool
+        Whether only the chain is estimated.
+    """
+
+    n_states: int = attrs.field(default=1, converter=_n_states)
+    emission: Family[Any] = attrs.field(factory=Gaussian)
+    chain: Chain[Any] = attrs.field(factory=Markov, kw_only=True)
+    ties: Ties = attrs.field(factory=Ties, converter=as_ties, kw_only=True)
+    start: Start = attrs.field(factory=Start, converter=as_start, kw_only=True)
+    is_emission_fixed: bool = attrs.field(default=False, kw_only=True)
+
+    @property
+    def leaf_rows(self) -> int | None:  # type: ignore[override]
+        """How many sequences make a leaf; None where emissions or transitions have no sums."""
+        return LEAF_SEQUENCES if self.emission.is_additive and self.chain.is_additive else None
+
+    @property
+    def n_components(self) -> int:
+        """How many distributions the states emit from."""
+        return self.ties.n_components(self.n_states)
+
+    def prepare(self, leaf: HiddenMarkovData) -> PreparedSequences:
+        """Return validated sequences, cut into the columns that the recursions run through."""
+        if isinstance(leaf, PreparedSequences):
+            return leaf
+        data = gathered(leaf)
+        x = as_matrix(data.x, allow_nan=True)
+        lengths = checked_lengths(data.lengths, len(x))
+        covariates = None if data.covariates is None else as_matrix(data.covariates, name="covariates")
+        if covariates is not None and len(covariates) != len(x):
+            msg = f"covariates need one row for each of the {len(x)} rows of the data; found {len(covariates)}."
+            raise ValueError(msg)
+        holes = np.isnan(x)
+        missing = holes.all(axis=1)
+        weights = weights_of(data.weights, len(lengths))
+        seen = None
+        if not self.emission.accepts_nan and holes.any():
+            seen = np.flatnonzero(~holes.any(axis=1))
+        rows = self.emission.prepare(x, lengths) if seen is None else self.emission.prepare(x[seen])
+        counted = np.ones(len(x)) if weights is None else np.repeat(weights, lengths)
+        return PreparedSequences(
+            x=x,
+            lengths=lengths,
+            seen=seen,
+            rows=rows,
+            layout=Layout.of(lengths, self.n_states),
+            weights=weights,
+            log_labels=log_labels_of(data.states, len(x), self.n_states),
+            covariates=covariates,
+            n_observations=float(counted[~missing].sum()),
+        )
+
+    def e_step(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> EStep[HiddenMarkovStatistics]:
+        """Return expected counts of the path, statistics of the emissions, and the log-likelihood."""
+        sequences = self.prepare(data)
+        found = self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences)
+        emission = self.emission.statistics(
+            params.emission, sequences.rows, self._responsibilities(found.smoothed, sequences)
+        )
+        log_likelihoods = found.log_likelihoods
+        if sequences.weights is not None:
+            counted = sequences.weights > 0
+            log_likelihoods = (log_likelihoods * sequences.weights)[counted]
+        return EStep(
+            HiddenMarkovStatistics(found.statistics, emission),
+            float(log_likelihoods.sum()),
+            sequences.n_observations,
+        )
+
+    def m_step(self, params: HiddenMarkovParams, statistics: HiddenMarkovStatistics) -> HiddenMarkovParams:
+        """Return shares of expected counts, and the emissions' own maximum."""
+        chain = self.chain.m_step(params.chain, statistics.chain)
+        if self.is_emission_fixed:
+            return HiddenMarkovParams(chain, params.emission)
+        return HiddenMarkovParams(chain, self.emission.m_step(params.emission, statistics.emission))
+
+    def initialize(self, data: HiddenMarkovData, rng: np.random.Generator) -> HiddenMarkovParams:
+        """Return emissions fitted to a partition of the rows, and transitions near to equal."""
+        sequences = self.prepare(data)
+        if not sequences.n_observations > 0:
+            msg = "Nothing was observed: every row is missing, or all weights are zero."
+            raise DegenerateError(msg)
+        responsibilities = starting_responsibilities(
+            self.emission.features(sequences.rows), self.n_components, self.start.kind, rng
+        )
+        weights = self._seen_weights(sequences)
+        if weights is not None:
+            responsibilities = responsibilities * weights[:, None]
+        chain = self.chain.initialize(self.n_states, sequences, rng)
+        emission = self.emission.fit(sequences.rows, responsibilities)
+        return HiddenMarkovParams(with_fields(chain, self.start.chain), with_fields(emission, self.start.emission))
+
+    def log_emission(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
+        """Return ``log p(x_t | z_t = k)`` plus what is known of the states, (n_samples, n_states); 0 where missing."""
+        sequences = self.prepare(data)
+        density = self.ties.spread(self.emission.log_density(params.emission, sequences.rows))
+        if sequences.seen is not None:
+            everywhere = np.zeros((len(sequences.x), self.n_states))
+            everywhere[sequences.seen] = density
+            density = everywhere
+        return density if sequences.log_labels is None else density + sequences.log_labels
+
+    def posterior(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
+        """Return ``P(z_t = k | the whole sequence)``, shape (n_samples, n_states)."""
+        sequences = self.prepare(data)
+        return self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences).smoothed
+
+    def log_likelihoods(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
+        """Return the log-likelihood of every sequence, (n_sequences,)."""
+        sequences = self.prepare(data)
+        return self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences).log_likelihoods
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Which capabilities are missing: those that the family of the emissions does not have."""
+        return () if self.emission.offers("complete_score") and self.chain.has_score else ("complete_score",)
+
+    def complete_score(self, params: HiddenMarkovParams, statistics: HiddenMarkovStatistics) -> HiddenMarkovParams:
+        """Return the gradient of the expected complete-data log-likelihood."""
+        return HiddenMarkovParams(
+            self.chain.complete_score(params.chain, statistics.chain),
+            self.emission.complete_score(params.emission, statistics.emission),
+        )
+
+    def space(self, params: HiddenMarkovParams) -> dict[str, Space]:
+        """Return the spaces of chain and emissions."""
+        chain = {f"chain.{name}": space for name, space in self.chain.space(params.chain).items()}
+        if self.is_emission_fixed:
+            return chain | {"emission": Fixed()}
+        return chain | {f"emission.{name}": space for name, space in self.emission.space(params.emission).items()}
+
+    def log_prior(self, params: HiddenMarkovParams) -> float:
+        """Return the log-density of the priors of chain and emissions."""
+        return self.chain.log_prior(params.chain) + self.emission.log_prior(params.emission)
+
+    def sample(self, params: HiddenMarkovParams, n: int, rng: np.random.Generator) -> Array:
+        """Return one sequence of ``n`` rows."""
+        return self.sample_with_states(params, n, rng)[0]
+
+    def sample_with_states(
+        self, params: HiddenMarkovParams, n: int, rng: np.random.Generator
+    ) -> tuple[Array, Integers]:
+        """Return one sequence of ``n`` rows, and its states."""
+        states = self.chain.sample(params.chain, whole_number(n, "n"), rng)
+        return self.emission.sample(params.emission, self.ties.components(states), rng), states
+
+    def check(self, params: HiddenMarkovParams) -> None:
+        """Raise InvalidParamsError, naming field and index, unless the params lie in their spaces."""
+        for path, space in spaces_of(self, params).items():
+            space.check(functools.reduce(_part, path, params), ".".join(map(str, path)))
+
+    def n_free(self, params: HiddenMarkovParams) -> int:
+        """Return the number of free parameters."""
+        spaces = spaces_of(self, params).items()
+        return sum(space.n_free(np.asarray(functools.reduce(_part, path, params))) for path, space in spaces)
+
+    def canonical(self, params: HiddenMarkovParams) -> HiddenMarkovParams:
+        """Return the params with states in the order of the means of their emissions, by the first column first.
+
+        Where transitions or emissions are fixed or tied, states have names of their own and nothing changes.
+        """
+        if self.ties.labels is not None or not self.chain.is_exchangeable:
+            return params
+        order = np.lexsort(self.emission.mean(params.emission).T[::-1])
+        return self.permuted(params, order)
+
+    def permuted(self, params: HiddenMarkovParams, order: Integers) -> HiddenMarkovParams:
+        """Return the params with state ``order[k]`` as the new state k."""
+        return HiddenMarkovParams(
+            self.chain.permuted(params.chain, order), self.emission.permuted(params.emission, order)
+        )
+
+    def notes(self, params: HiddenMarkovParams) -> list[str]:
+        """Return what chain and emissions have to say."""
+        return [*self.chain.notes(params.chain), *self.emission.notes(params.emission)]
+
+    def _responsibilities(self, smoothed: Array, sequences: PreparedSequences) -> Array:
+        """Return by how much every seen row counts for each distribution, (n_seen, n_components)."""
+        shares = smoothed if sequences.seen is None else smoothed[sequences.seen]
+        weights = self._seen_weights(sequences)
+        if weights is not None:
+            shares = shares * weights[:, None]
+        return self.ties.gather(shares, self.n_components)
+
+    def _seen_weights(self, sequences: PreparedSequences) -> Array | None:
+        weights = sequences.row_weights()
+        return weights if weights is None or sequences.seen is None else weights[sequences.seen]
+
+
+def _part(whole: Any, name: str | int) -> Any:
+    return whole[name] if isinstance(name, int) else getattr(whole, name)

@@ -1,0 +1,198 @@
+"""Data of a hidden Markov model: sequences of unequal lengths, with weights, known states and covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Series
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.arrays import as_matrix, as_sample_weight
+from emkit_hmm.kernels.layout import Layout
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+@attrs.frozen(eq=False)
+class Sequence:
+    """One sequence with what is known of it.
+
+    Attributes
+    ----------
+    x : (n_steps, n_features)
+        A row of NaN is a step at which nothing was observed.
+    weight : float
+        How often the sequence counts.
+    states : (n_steps,) or (n_steps, n_states), optional
+        Known states, -1 where unknown; or the log of what is known of each: a log-prior, added to the log-densities.
+    covariates : (n_steps, n_covariates), optional
+        Of the transitions: row t acts on the step from t - 1 to t.
+    """
+
+    x: Any
+    weight: float = 1.0
+    states: Any = None
+    covariates: Any = None
+
+
+@attrs.frozen(eq=False)
+class Sequences:
+    """Sequences that follow each other in one matrix.
+
+    Attributes
+    ----------
+    x : (n_samples, n_features)
+    lengths : (n_sequences,), optional
+        They sum to ``n_samples``. One sequence by default.
+    weights : (n_sequences,), optional
+    states, covariates : optional
+        As in :class:`Sequence`, with ``n_samples`` rows.
+    """
+
+    x: Any
+    lengths: Any = None
+    weights: Any = None
+    states: Any = None
+    covariates: Any = None
+
+
+#: A matrix (one sequence), a list of matrices or of :class:`Sequence`, or :class:`Sequences`.
+HiddenMarkovData: TypeAlias = "Array | Series[Any] | Sequences | PreparedSequences"
+
+
+@attrs.frozen(eq=False)
+class PreparedSequences:
+    """Sequences checked, and in the form in which the E-step wants them.
+
+    Attributes
+    ----------
+    x : (n_samples, n_features)
+    lengths : (n_sequences,)
+    seen : (n_seen,) or None
+        Rows of which the emissions say something, None if all do.
+    rows
+        Those rows, as the family prepared them.
+    layout : Layout
+    weights : (n_sequences,) or None
+    log_labels : (n_samples, n_states) or None
+        What is known of the states, added to the log-densities.
+    covariates : (n_samples, n_covariates) or None
+    n_observations : float
+        Rows of which something was observed, times their weights.
+    """
+
+    x: Array
+    lengths: Integers
+    seen: Integers | None
+    rows: Any
+    layout: Layout
+    weights: Array | None
+    log_labels: Array | None
+    covariates: Array | None
+    n_observations: float
+
+    @property
+    def firsts(self) -> Integers:
+        """The first row of every sequence, (n_sequences,)."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def layout_for(self, n_states: int) -> Layout:
+        """Return the arrangement for another number of states, such as that of a chain with explicit durations."""
+        return self.layout if n_states == self.layout.n_states else Layout.of(self.lengths, n_states)
+
+    def row_weights(self) -> Array | None:
+        """Return the weight of every row (n_samples,), None if all are one."""
+        return None if self.weights is None else np.repeat(self.weights, self.lengths)
+
+
+def gathered(data: Any) -> Sequences:
+    """Return data of any accepted form as one matrix with lengths."""
+    if isinstance(data, Sequences):
+        return data
+    if not isinstance(data, list | tuple):
+        return Sequences(data)
+    if not data:
+        msg = "The list of sequences is empty: give at least one."
+        raise ValueError(msg)
+    parts = [part if isinstance(part, Sequence) else Sequence(part) for part in data]
+    matrices = [as_matrix(part.x, allow_nan=True, name=f"Sequence {i}") for i, part in enumerate(parts)]
+    widths = sorted({matrix.shape[1] for matrix in matrices})
+    if len(widths) > 1:
+        msg = f"All sequences need the same columns; found n_features={widths}."
+        raise ValueError(msg)
+    return Sequences(
+        np.concatenate(matrices),
+        np.array([len(matrix) for matrix in matrices], dtype=np.intp),
+        np.array([part.weight for part in parts], dtype=np.float64) if any(p.weight != 1.0 for p in parts) else None,
+        _joined([part.states for part in parts], "states"),
+        _joined([part.covariates for part in parts], "covariates"),
+    )
+
+
+def _joined(parts: list[Any], name: str) -> Any:
+    given = [part is not None for part in parts]
+    if not any(given):
+        return None
+    if not all(given):
+        msg = f"Sequence {given.index(False)} has no {name}, others have: give them for all (-1 is an unknown state)."
+        raise ValueError(msg)
+    return np.concatenate([np.asarray(part) for part in parts])
+
+
+def checked_lengths(lengths: Any, n_samples: int) -> Integers:
+    """Return lengths as integers of at least 1 that sum to the number of rows."""
+    if lengths is None:
+        return np.array([n_samples], dtype=np.intp)
+    array = np.atleast_1d(np.asarray(lengths))
+    if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf" or not (array == np.round(array)).all():
+        msg = f"lengths must be a list of whole numbers, one for each sequence; found {lengths!r}."
+        raise ValueError(msg)
+    array = array.astype(np.intp)
+    for index in np.flatnonzero(array < 1)[:1]:
+        msg = f"Sequence {index} is empty (lengths[{index}] is {array[index]}): leave it out."
+        raise ValueError(msg)
+    if array.sum() != n_samples:
+        msg = f"lengths must sum to the number of rows, {n_samples}; they sum to {array.sum()}."
+        raise ValueError(msg)
+    return array
+
+
+def log_labels_of(states: Any, n_samples: int, n_states: int) -> Array | None:
+    """Return what is known of the states as numbers to add to the log-densities (n_samples, n_states)."""
+    if states is None:
+        return None
+    array = np.asarray(states)
+    if array.shape == (n_samples, n_states) and array.dtype.kind == "f":
+        return _log_prior_of_states(array)
+    if array.shape != (n_samples,) or array.dtype.kind not in "iuf":
+        msg = (
+            f"states must be one number for each of the {n_samples} rows (-1 where unknown), or an array "
+            f"({n_samples}, {n_states}) of logarithms; found shape {array.shape}."
+        )
+        raise ValueError(msg)
+    wrong = ~(np.isin(array, np.arange(-1, n_states)))
+    for row in np.flatnonzero(wrong)[:1]:
+        msg = f"states[{row}] is {array[row]}, but states are numbered 0 to {n_states - 1} (-1 where unknown)."
+        raise ValueError(msg)
+    labels = np.zeros((n_samples, n_states))
+    known = np.flatnonzero(array >= 0)
+    labels[known] = -np.inf
+    labels[known, array[known].astype(np.intp)] = 0.0
+    return labels
+
+
+def _log_prior_of_states(array: Array) -> Array:
+    wrong = np.isnan(array).any(axis=1) | (array == np.inf).any(axis=1) | (array == -np.inf).all(axis=1)
+    for row in np.flatnonzero(wrong)[:1]:
+        msg = f"states[{row}] must hold logarithms, below infinity and not all minus infinity; it is {array[row]}."
+        raise ValueError(msg)
+    return np.array(array, dtype=np.float64)
+
+
+def weights_of(weights: Any, n_sequences: int) -> Array | None:
+    """Return the weights of the sequences, checked."""
+    checked: Array | None = as_sample_weight(weights, n_sequences, check_total=False)
+    return checked

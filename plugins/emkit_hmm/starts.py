@@ -1,0 +1,62 @@
+"""How rows are divided among the states at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.arrays import one_of
+from emkit.families import STARTS
+
+Array = NDArray[np.float64]
+
+
+def starting_responsibilities(features: Array, n_components: int, kind: str, rng: np.random.Generator) -> Array:
+    """Return a partition of rows by their features, (n_samples, n_components).
+
+    Columns are put on one scale first; cells that miss stand at the middle.
+    """
+    features = np.asarray(features, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        centre = np.nan_to_num(np.nanmean(features, axis=0))
+        spread = np.nan_to_num(np.nanstd(features, axis=0))
+    standard = (features - centre) / np.where(spread > 0, spread, 1.0)
+    return STARTS[kind](np.nan_to_num(standard), n_components, rng)
+
+
+def _kind(value: Any) -> str:
+    return one_of(value, "start", STARTS)
+
+
+@attrs.frozen(eq=False)
+class Start:
+    """Where a fit starts.
+
+    Attributes
+    ----------
+    kind : {"kmeans", "k-means++", "random", "random_from_data"}
+        How rows are divided among the states, by the distances of their features.
+    chain, emission : dict
+        Fields of the params that start at values of the user's instead; those of parts have dotted names.
+    """
+
+    kind: str = attrs.field(default="kmeans", converter=_kind)
+    chain: Mapping[str, Any] = attrs.field(factory=dict)
+    emission: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+def as_start(value: Any) -> Start:
+    """Return a start, or the one of that kind."""
+    return value if isinstance(value, Start) else Start(value)
+
+
+def with_fields(params: Any, fields: Mapping[str, Any]) -> Any:
+    """Return params with some fields replaced; fields of parts have dotted names, such as "parts.means"."""
+    for name, value in fields.items():
+        part, dot, rest = name.partition(".")
+        params = attrs.evolve(params, **{part: with_fields(getattr(params, part), {rest: value}) if dot else value})
+    return params
