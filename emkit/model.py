@@ -76,6 +76,8 @@ class LatentModel(Protocol[Data_contra, Params, Statistics]):
 
     #: How many rows make a leaf, if rows are independent; None says nothing, and then data are never cut.
     leaf_rows: ClassVar[int | None] = None
+    #: How many sequences make a leaf, if data are sequences: only a list is cut then, between its members.
+    leaf_sequences: ClassVar[int | None] = None
     #: Whether the objective rises with every step. Stochastic variants say False.
     monotone: ClassVar[bool] = True
     #: What ``log_likelihood`` is, when it is a restricted likelihood or a bound.
@@ -125,6 +127,7 @@ CAPABILITIES: tuple[Capability, ...] = (
     Capability("log_prior", "log_prior(params) -> float", "MAP: the driver climbs log_likelihood + log_prior"),
     Capability("space", "space(params) -> {field: Space}", "the spaces of this model's params: masks, floors"),
     Capability("leaf_rows", "leaf_rows: int | None", "rows are independent, and so many make a leaf"),
+    Capability("leaf_sequences", "leaf_sequences: int | None", "only a list is cut, between members"),
     Capability("prepare", "prepare(leaf) -> leaf", "once per leaf: validate, group, index; idempotent"),
     Capability("posterior", "posterior(params, data)", "the distribution of the latent variables"),
     Capability("sample", "sample(params, n, rng) -> data", "simulation, parametric bootstrap of complete rows"),

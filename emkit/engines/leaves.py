@@ -37,8 +37,27 @@ def cut(data: Any, rows: int) -> list[Any]:
     return [_rows(data, start, start + rows) for start in range(0, length, rows)]
 
 
-def halves(data: Any) -> list[Any]:
-    """Return data in two pieces, cut as for leaves."""
+def leaf_size(model: Any, data: Any) -> int | None:
+    """Return how many rows (members of a list) make a leaf, None where data may not be cut.
+
+    Raises
+    ------
+    ValueError
+        If what the model says is not a whole number of at least 1.
+    """
+    by_sequence = getattr(model, "leaf_sequences", None)
+    name = "leaf_rows" if by_sequence is None else "leaf_sequences"
+    size = getattr(model, name, None)
+    if size is not None and not (isinstance(size, int | np.integer) and size >= 1):
+        msg = f"{type(model).__name__}.{name} must be None or a whole number of at least 1; it is {size!r}."
+        raise ValueError(msg)
+    return None if size is None or (by_sequence is not None and not isinstance(data, list)) else int(size)
+
+
+def halves(model: Any, data: Any) -> list[Any]:
+    """Return data in two pieces, cut as for leaves; in one if they may not be cut."""
+    if leaf_size(model, data) is None:
+        return [data]
     rows = len(data) if isinstance(data, list) else next(_lengths(data), 0)
     return cut(data, (rows + 1) // 2)
 
@@ -144,12 +163,9 @@ class Workload:
 
     @classmethod
     def of(cls, model: Any, data: Any, engine: Engine | None = None) -> Workload:
-        """Cut (if the model sets ``leaf_rows``) and prepare (if it can) the data."""
-        rows = getattr(model, "leaf_rows", None)
-        if rows is not None and not (isinstance(rows, int | np.integer) and rows >= 1):
-            msg = f"{type(model).__name__}.leaf_rows must be None or a whole number of at least 1; it is {rows!r}."
-            raise ValueError(msg)
-        pieces = [data] if rows is None else cut(data, int(rows))
+        """Cut (if the model sets ``leaf_rows`` or ``leaf_sequences``) and prepare (if it can) the data."""
+        size = leaf_size(model, data)
+        pieces = [data] if size is None else cut(data, size)
         if offers(model, "prepare"):
             pieces = [model.prepare(piece) for piece in pieces]
         return cls(model, data, pieces, SerialEngine() if engine is None else engine)

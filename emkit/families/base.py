@@ -74,6 +74,8 @@ class Family(ABC, Generic[FamilyParams]):
 
     #: Whether single cells may be NaN. Elsewhere a row with a NaN counts as missing altogether.
     accepts_nan: ClassVar[bool] = False
+    #: Whether :meth:`sample` gives rows; regressions, whose covariates have no distribution, offer :meth:`simulate`.
+    has_sampler: ClassVar[bool] = True
     #: Whether :meth:`statistics` are sums over rows, so that data may be cut and spread over workers.
     is_additive: ClassVar[bool] = False
 

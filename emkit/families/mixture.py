@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -99,6 +99,11 @@ class Mixture(Family[MixtureParams]):
         """Whether the inner family is."""
         return self.family.is_additive
 
+    @property
+    def has_sampler(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the inner family has one."""
+        return self.family.has_sampler
+
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Any:
         """Return the rows as the inner family wants them."""
         return self.family.prepare(x, lengths)
@@ -135,6 +140,22 @@ class Mixture(Family[MixtureParams]):
 
     def sample(self, params: MixtureParams, components: Labels, rng: np.random.Generator) -> Array:
         """Return one row for each of ``components``."""
+        return self._drawn(params, components, rng, lambda part, chosen, _: self.family.sample(part, chosen, rng))
+
+    def simulate(self, params: MixtureParams, components: Labels, x: Array, rng: np.random.Generator) -> Array:
+        """Return one row for each of ``components``, like those of ``x``."""
+        return self._drawn(
+            params, components, rng, lambda part, chosen, rows: self.family.simulate(part, chosen, x[rows], rng)
+        )
+
+    def _drawn(
+        self,
+        params: MixtureParams,
+        components: Labels,
+        rng: np.random.Generator,
+        draw: Callable[[Any, Labels, Labels], Array],
+    ) -> Array:
+        """Return rows that ``draw(inner params, distributions, places)`` gives for the members of each component."""
         below = np.cumsum(params.weights, axis=1)[components]
         chosen = (rng.random(len(components))[:, None] * below[:, -1:] >= below[:, :-1]).sum(axis=1)
         rows: Array | None = None
@@ -142,7 +163,7 @@ class Mixture(Family[MixtureParams]):
             members = np.flatnonzero(components == k)
             if not members.size:
                 continue
-            drawn = self.family.sample(part, chosen[members], rng)
+            drawn = draw(part, chosen[members], members)
             rows = np.empty((len(components), drawn.shape[1])) if rows is None else rows
             rows[members] = drawn
         return np.empty((0, 0)) if rows is None else rows

@@ -110,6 +110,11 @@ class Product(Family[ProductParams]):
         return all(family.is_additive for _, family in self.parts)
 
     @property
+    def has_sampler(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether all parts have one."""
+        return all(family.has_sampler for _, family in self.parts)
+
+    @property
     def _families(self) -> tuple[Family[Any], ...]:
         return tuple(family for _, family in self.parts)
 

@@ -171,7 +171,7 @@ def bootstrap(
         raise ValueError(msg)
     surface = Surface(model, params, data)
     n_observations = surface.center_step.n_observations
-    check_can_resample(model, kind, n_observations)
+    check_can_resample(model, data, kind, n_observations)
     run = _Replicate(refit, model, params, data, kind, n_observations)
     with opened(as_engine(engine)) as workers:
         estimates, failures = _collect(workers.map(run, _seeds(rng, int(n))))

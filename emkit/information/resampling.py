@@ -8,11 +8,12 @@ import numpy as np
 from numpy.random import Generator
 
 from emkit import tree
+from emkit.engines.leaves import leaf_size
 from emkit.errors import MissingCapabilityError
 from emkit.model import offers, require
 
 
-def check_can_resample(model: object, kind: str, n_observations: float | None) -> None:
+def check_can_resample(model: object, data: Any, kind: str, n_observations: float | None) -> None:
     """Raise unless a model can give the new data that a kind of bootstrap needs."""
     if kind == "parametric":
         if offers(model, "simulate"):
@@ -26,10 +27,10 @@ def check_can_resample(model: object, kind: str, n_observations: float | None) -
             )
             raise ValueError(msg)
     elif kind == "nonparametric":
-        if not offers(model, "resample") and getattr(model, "leaf_rows", None) is None:
+        if not offers(model, "resample") and leaf_size(model, data) is None:
             msg = (
                 f"{type(model).__name__} does not say that rows are independent, so they are not drawn again: set "
-                "leaf_rows, or define resample(data, rng) -> data."
+                "leaf_rows, or leaf_sequences and give a list of sequences, or define resample(data, rng) -> data."
             )
             raise MissingCapabilityError(msg)
     else:

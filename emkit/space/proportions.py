@@ -85,8 +85,8 @@ class Simplex(Space):
         return int(np.sum(np.maximum(free - 1, 0)))
 
     def room(self, value: Array, direction: Array) -> Array:
-        """Return the distance from 0, downwards."""
-        return np.where(direction < 0, value, np.inf)
+        """Return the distance from 0, downwards; entries that are not free have no bound to meet."""
+        return np.where((direction < 0) & self._free(value), value, np.inf)
 
     def on_bound(self, value: Array) -> NDArray[np.bool_]:
         """Return which free entries are zero."""

@@ -41,6 +41,9 @@ def known_types(cls: type) -> set[type]:
     seen = [value for module in modules for value in list(vars(module).values())]
     visible = {value for value in seen if isinstance(value, type)}
     concrete = {sub for value in visible if inspect.isabstract(value) for sub in _subclasses(value)}
+    # What a family or a chain that may be part of the model keeps its own params in stands beside it.
+    beside = [value for sub in concrete for value in list(vars(sys.modules[sub.__module__]).values())]
+    concrete |= {value for value in beside if isinstance(value, type)}
     named = {value.__name__ for value in {cls} | visible}
     # A class that somebody else derived from an abstract one here does not come before those seen here.
     return (

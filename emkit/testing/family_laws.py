@@ -23,8 +23,7 @@ from emkit.testing.family_case import (
     replace,
     take,
 )
-from emkit.testing.laws import SAMPLING_RISK, DoesNotApply, vars_of
-from emkit.testing.laws import same as same
+from emkit.testing.laws import SAMPLING_RISK, DoesNotApply, same, vars_of
 
 #: Steps by which a maximum is probed, relative to the size of the params.
 PROBES = (1e-2, 1e-3, 1e-4)

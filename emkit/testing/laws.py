@@ -191,8 +191,8 @@ def the_same_input_gives_the_same_output(model: Any, data: Any, params: Any = No
 
 
 def statistics_of_two_halves_add_to_the_whole(model: Any, data: Any, params: Any = None) -> None:
-    """For models with ``leaf_rows``: the E-steps of two parts of the data add to that of the whole."""
-    pieces = halves(data) if getattr(model, "leaf_rows", None) is not None else []
+    """For data that may be cut into leaves: the E-steps of two parts of them add to that of the whole."""
+    pieces = halves(model, data)
     if len(pieces) < 2:
         raise DoesNotApply
     start = _start(model, data, params)

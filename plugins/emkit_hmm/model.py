@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import attrs
@@ -10,22 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
-from emkit.arrays import as_matrix, whole_number
+from emkit.arrays import whole_number
 from emkit.errors import DegenerateError
 from emkit.families import Family, Gaussian
 from emkit.space import Fixed, Space, spaces_of
 from emkit_hmm.chains.base import Chain
 from emkit_hmm.chains.markov import Markov
-from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.order import part_at, state_order
 from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
-from emkit_hmm.sequences import (
-    HiddenMarkovData,
-    PreparedSequences,
-    checked_lengths,
-    gathered,
-    log_labels_of,
-    weights_of,
-)
+from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences, prepared
+from emkit_hmm.sequences import Sequences, gathered, resampled
 from emkit_hmm.starts import Start, as_start, starting_responsibilities, with_fields
 from emkit_hmm.ties import Ties, as_ties
 
@@ -34,6 +27,7 @@ Integers = NDArray[np.intp]
 
 #: How many sequences make a leaf: their arrays stay in the cache of the processor.
 LEAF_SEQUENCES = 1024
+ALL_SEQUENCES = 2**62
 
 
 def _n_states(value: Any) -> int:
@@ -68,9 +62,9 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
     is_emission_fixed: bool = attrs.field(default=False, kw_only=True)
 
     @property
-    def leaf_rows(self) -> int | None:  # type: ignore[override]
-        """How many sequences make a leaf; None where emissions or transitions have no sums."""
-        return LEAF_SEQUENCES if self.emission.is_additive and self.chain.is_additive else None
+    def leaf_sequences(self) -> int | None:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        """How many sequences of a list make a leaf: all of them where emissions or transitions have no sums."""
+        return LEAF_SEQUENCES if self.emission.is_additive and self.chain.is_additive else ALL_SEQUENCES
 
     @property
     def n_components(self) -> int:
@@ -79,34 +73,7 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
 
     def prepare(self, leaf: HiddenMarkovData) -> PreparedSequences:
         """Return validated sequences, cut into the columns that the recursions run through."""
-        if isinstance(leaf, PreparedSequences):
-            return leaf
-        data = gathered(leaf)
-        x = as_matrix(data.x, allow_nan=True)
-        lengths = checked_lengths(data.lengths, len(x))
-        covariates = None if data.covariates is None else as_matrix(data.covariates, name="covariates")
-        if covariates is not None and len(covariates) != len(x):
-            msg = f"covariates need one row for each of the {len(x)} rows of the data; found {len(covariates)}."
-            raise ValueError(msg)
-        holes = np.isnan(x)
-        missing = holes.all(axis=1)
-        weights = weights_of(data.weights, len(lengths))
-        seen = None
-        if not self.emission.accepts_nan and holes.any():
-            seen = np.flatnonzero(~holes.any(axis=1))
-        rows = self.emission.prepare(x, lengths) if seen is None else self.emission.prepare(x[seen])
-        counted = np.ones(len(x)) if weights is None else np.repeat(weights, lengths)
-        return PreparedSequences(
-            x=x,
-            lengths=lengths,
-            seen=seen,
-            rows=rows,
-            layout=Layout.of(lengths, self.n_states),
-            weights=weights,
-            log_labels=log_labels_of(data.states, len(x), self.n_states),
-            covariates=covariates,
-            n_observations=float(counted[~missing].sum()),
-        )
+        return prepared(leaf, self.emission, self.n_states)
 
     def e_step(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> EStep[HiddenMarkovStatistics]:
         """Return expected counts of the path, statistics of the emissions, and the log-likelihood."""
@@ -170,8 +137,10 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
 
     @property
     def lacks(self) -> tuple[str, ...]:
-        """Which capabilities are missing: those that the family of the emissions does not have."""
-        return () if self.emission.offers("complete_score") and self.chain.has_score else ("complete_score",)
+        """Which capabilities are missing: those that the chain or the family of the emissions does not have."""
+        has_score = self.emission.offers("complete_score") and self.chain.has_score
+        has_sampler = self.emission.has_sampler and not self.chain.needs_covariates
+        return (() if has_score else ("complete_score",)) + (() if has_sampler else ("sample",))
 
     def complete_score(self, params: HiddenMarkovParams, statistics: HiddenMarkovStatistics) -> HiddenMarkovParams:
         """Return the gradient of the expected complete-data log-likelihood."""
@@ -205,22 +174,41 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
     def check(self, params: HiddenMarkovParams) -> None:
         """Raise InvalidParamsError, naming field and index, unless the params lie in their spaces."""
         for path, space in spaces_of(self, params).items():
-            space.check(functools.reduce(_part, path, params), ".".join(map(str, path)))
+            space.check(part_at(params, path), ".".join(map(str, path)))
 
     def n_free(self, params: HiddenMarkovParams) -> int:
         """Return the number of free parameters."""
         spaces = spaces_of(self, params).items()
-        return sum(space.n_free(np.asarray(functools.reduce(_part, path, params))) for path, space in spaces)
+        return sum(space.n_free(np.asarray(part_at(params, path))) for path, space in spaces)
+
+    def simulate(self, params: HiddenMarkovParams, data: HiddenMarkovData, rng: np.random.Generator) -> Sequences:
+        """Return data from the params with lengths, gaps, weights, covariates and known states as in ``data``."""
+        sequences = self.prepare(data)
+        given = None if isinstance(data, PreparedSequences) else gathered(data).states
+        x, path = np.empty_like(sequences.x), np.empty(len(sequences.x), dtype=np.intp)
+        for first, length in zip(sequences.firsts, sequences.lengths, strict=True):
+            rows = slice(int(first), int(first + length))
+            covariates = None if sequences.covariates is None else sequences.covariates[rows]
+            path[rows] = self.chain.sample(params.chain, int(length), rng, covariates)
+            components = self.ties.components(path[rows])
+            x[rows] = self.emission.simulate(params.emission, components, sequences.x[rows], rng)
+        x[np.isnan(sequences.x)] = np.nan
+        states = None if given is None or np.ndim(given) != 1 else np.where(np.asarray(given) >= 0, path, -1)
+        return Sequences(x, sequences.lengths, sequences.weights, states, sequences.covariates)
+
+    def resample(self, data: HiddenMarkovData, rng: np.random.Generator) -> Sequences:
+        """Return sequences drawn with replacement; there must be several."""
+        return resampled(gathered(data), rng)
 
     def canonical(self, params: HiddenMarkovParams) -> HiddenMarkovParams:
-        """Return the params with states in the order of the means of their emissions, by the first column first.
+        """Return the params with states in the order of their emissions: by means, the first column first.
 
-        Where transitions or emissions are fixed or tied, states have names of their own and nothing changes.
+        Families without means go by the entries of their params. Where transitions or emissions are fixed or tied,
+        states have names of their own and nothing changes.
         """
-        if self.ties.labels is not None or not self.chain.is_exchangeable:
+        if self.ties.labels is not None or self.is_emission_fixed or not self.chain.is_exchangeable:
             return params
-        order = np.lexsort(self.emission.mean(params.emission).T[::-1])
-        return self.permuted(params, order)
+        return self.permuted(params, state_order(self.emission, params.emission, self.n_states))
 
     def permuted(self, params: HiddenMarkovParams, order: Integers) -> HiddenMarkovParams:
         """Return the params with state ``order[k]`` as the new state k."""
@@ -243,7 +231,3 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
     def _seen_weights(self, sequences: PreparedSequences) -> Array | None:
         weights = sequences.row_weights()
         return weights if weights is None or sequences.seen is None else weights[sequences.seen]
-
-
-def _part(whole: Any, name: str | int) -> Any:
-    return whole[name] if isinstance(name, int) else getattr(whole, name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Series
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix, as_sample_weight
-from emkit_hmm.kernels.layout import Layout
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -57,55 +55,6 @@ class Sequences:
     weights: Any = None
     states: Any = None
     covariates: Any = None
-
-
-#: A matrix (one sequence), a list of matrices or of :class:`Sequence`, or :class:`Sequences`.
-HiddenMarkovData: TypeAlias = "Array | Series[Any] | Sequences | PreparedSequences"
-
-
-@attrs.frozen(eq=False)
-class PreparedSequences:
-    """Sequences checked, and in the form in which the E-step wants them.
-
-    Attributes
-    ----------
-    x : (n_samples, n_features)
-    lengths : (n_sequences,)
-    seen : (n_seen,) or None
-        Rows of which the emissions say something, None if all do.
-    rows
-        Those rows, as the family prepared them.
-    layout : Layout
-    weights : (n_sequences,) or None
-    log_labels : (n_samples, n_states) or None
-        What is known of the states, added to the log-densities.
-    covariates : (n_samples, n_covariates) or None
-    n_observations : float
-        Rows of which something was observed, times their weights.
-    """
-
-    x: Array
-    lengths: Integers
-    seen: Integers | None
-    rows: Any
-    layout: Layout
-    weights: Array | None
-    log_labels: Array | None
-    covariates: Array | None
-    n_observations: float
-
-    @property
-    def firsts(self) -> Integers:
-        """The first row of every sequence, (n_sequences,)."""
-        return np.cumsum(self.lengths) - self.lengths
-
-    def layout_for(self, n_states: int) -> Layout:
-        """Return the arrangement for another number of states, such as that of a chain with explicit durations."""
-        return self.layout if n_states == self.layout.n_states else Layout.of(self.lengths, n_states)
-
-    def row_weights(self) -> Array | None:
-        """Return the weight of every row (n_samples,), None if all are one."""
-        return None if self.weights is None else np.repeat(self.weights, self.lengths)
 
 
 def gathered(data: Any) -> Sequences:
@@ -196,3 +145,20 @@ def weights_of(weights: Any, n_sequences: int) -> Array | None:
     """Return the weights of the sequences, checked."""
     checked: Array | None = as_sample_weight(weights, n_sequences, check_total=False)
     return checked
+
+
+def resampled(given: Sequences, rng: np.random.Generator) -> Sequences:
+    """Return sequences drawn with replacement, with all that belongs to them."""
+    lengths = checked_lengths(given.lengths, len(given.x))
+    if len(lengths) < 2:
+        msg = "One sequence cannot be drawn again: use the parametric bootstrap, kind='parametric'."
+        raise ValueError(msg)
+    chosen = rng.integers(len(lengths), size=len(lengths))
+    firsts = np.cumsum(lengths) - lengths
+    rows = np.concatenate([np.arange(firsts[i], firsts[i] + lengths[i]) for i in chosen])
+
+    def taken(part: Any) -> Any:
+        return None if part is None else np.asarray(part)[rows]
+
+    weights = None if given.weights is None else np.asarray(given.weights)[chosen]
+    return Sequences(taken(given.x), lengths[chosen], weights, taken(given.states), taken(given.covariates))

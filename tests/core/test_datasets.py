@@ -96,7 +96,8 @@ def test_values_are_read_only():
 
 def test_an_unknown_bundled_name_is_answered_with_the_known_ones():
     with pytest.raises(
-        ValueError, match=r"'iris'; there are air_quality, earthquakes, london_times_deaths, mammal_sleep, old_faithful, two_coins"
+        ValueError,
+        match=r"'iris'; there are air_quality, earthquakes, london_times_deaths, mammal_sleep, old_faithful, two_coins",
     ):
         datasets.load("iris")
 

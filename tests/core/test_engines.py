@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import attrs
@@ -11,7 +12,7 @@ import pytest
 
 import emkit
 from emkit.engines import SerialEngine, Workload, merge_in_tree
-from emkit.engines.leaves import add_e_steps, cut, halves
+from emkit.engines.leaves import add_e_steps, cut, halves, leaf_size
 
 
 @attrs.frozen(eq=False)
@@ -131,9 +132,28 @@ def test_data_without_one_common_first_axis_are_not_cut(data):
 
 @pytest.mark.parametrize("n", [2, 3, 4, 7])
 def test_halves_are_two_parts_that_make_the_whole(n):
-    one, two = halves(np.arange(n))
+    model = SimpleNamespace(leaf_rows=8)
+    one, two = halves(model, np.arange(n))
     assert abs(len(one) - len(two)) <= 1
     assert np.concatenate([one, two]).tolist() == list(range(n))
+
+
+def test_data_that_may_not_be_cut_have_no_halves():
+    assert len(halves(SimpleNamespace(), np.arange(4))) == 1
+
+
+def test_sequences_are_only_cut_between_members_of_a_list():
+    model = SimpleNamespace(leaf_sequences=2, leaf_rows=None)
+    one_sequence = np.arange(10.0)
+    assert leaf_size(model, one_sequence) is None
+    assert leaf_size(model, [one_sequence] * 5) == 2
+    assert [len(leaf) for leaf in Workload.of(model, [one_sequence] * 5).leaves] == [2, 2, 1]
+    assert Workload.of(model, one_sequence).leaves == [one_sequence]
+
+
+def test_a_leaf_of_no_sequences_is_refused():
+    with pytest.raises(ValueError, match="leaf_sequences must be None or a whole number of at least 1; it is 0"):
+        Workload.of(SimpleNamespace(leaf_sequences=0), [np.zeros(2)])
 
 
 @pytest.mark.parametrize("n", range(1, 41))

@@ -84,6 +84,7 @@ class LogisticRegression(Family[CoefficientParams]):
     intercept: bool = True
     ridge: float = attrs.field(default=0.0, converter=as_ridge)
 
+    has_sampler: ClassVar[bool] = False
     is_additive: ClassVar[bool] = True
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> RegressionRows:
@@ -176,6 +177,8 @@ class PoissonRegression(Family[CoefficientParams]):
 
     intercept: bool = True
     ridge: float = attrs.field(default=0.0, converter=as_ridge)
+
+    has_sampler: ClassVar[bool] = False
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> RegressionRows:
         """Return responses and covariates, checked."""

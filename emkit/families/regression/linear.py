@@ -65,6 +65,7 @@ class LinearRegression(AdditiveFamily[LinearRegressionParams]):
     floor: float = attrs.field(default=1e-6, converter=as_floor)
 
     is_additive: ClassVar[bool] = True
+    has_sampler: ClassVar[bool] = False
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> DesignRows:
         """Return responses and covariates."""

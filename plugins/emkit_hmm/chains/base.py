@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.space import Space
-from emkit_hmm.sequences import PreparedSequences
+from emkit_hmm.prepared import PreparedSequences
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -58,6 +58,8 @@ class Chain(ABC, Generic[ChainParams]):
 
     #: Whether statistics add over sequences.
     is_additive: ClassVar[bool] = True
+    #: Whether transitions depend on covariates.
+    needs_covariates: ClassVar[bool] = False
     #: Whether :meth:`complete_score` is there.
     has_score: ClassVar[bool] = True
 
@@ -102,8 +104,10 @@ class Chain(ABC, Generic[ChainParams]):
         """Return sentences about estimates that a reader should not trust."""
         return []
 
-    def sample(self, params: ChainParams, n_steps: int, rng: np.random.Generator) -> Integers:
-        """Return the states of one path, (n_steps,)."""
+    def sample(
+        self, params: ChainParams, n_steps: int, rng: np.random.Generator, covariates: Array | None = None
+    ) -> Integers:
+        """Return the states of one path, (n_steps,); ``covariates`` where transitions depend on any."""
         expansion = self.expanded(params)
         positions = sample_path(expansion.startprob, expansion.transmat, n_steps, rng)
         return expansion.state_of[positions]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from emkit import space
 from emkit.space import Real, Space
-from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
+from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior, sample_path
 from emkit_hmm.chains.markov import ratio
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.varying import forward_backward_varying
-from emkit_hmm.sequences import PreparedSequences
+from emkit_hmm.prepared import PreparedSequences
 
 #: Newton steps of one M-step, and how often one is halved.
 MAX_NEWTON_STEPS = 8
@@ -84,6 +84,7 @@ class Logit(Chain[LogitParams]):
     start: Pattern = attrs.field(factory=Pattern)
 
     is_additive: ClassVar[bool] = False
+    needs_covariates: ClassVar[bool] = True
 
     @property
     def is_exchangeable(self) -> bool:
@@ -92,7 +93,7 @@ class Logit(Chain[LogitParams]):
 
     def initialize(self, n_states: int, data: PreparedSequences, rng: np.random.Generator) -> LogitParams:
         """Return coefficients near zero, so that all states follow each other alike."""
-        design = design_of(data)
+        design = design_of(data.covariates)
         coefficients = np.zeros((n_states, n_states, design.shape[1]))
         coefficients[..., 0] = 0.1 * rng.standard_normal((n_states, n_states))
         coefficients[~self._free(n_states)] = 0.0
@@ -100,11 +101,11 @@ class Logit(Chain[LogitParams]):
 
     def posterior(self, params: LogitParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
         """Return smoothed states and the expected transitions at every row."""
-        transmat = self._transmat(params, data)
+        transmat = self._transmat(params, data.covariates)
         found = forward_backward_varying(data.layout, params.startprob, transmat, log_emission, data.weights)
         weights = data.row_weights()
         transitions = found.transitions if weights is None else found.transitions * weights[:, None, None]
-        statistics = LogitStatistics(found.first, transitions, design_of(data))
+        statistics = LogitStatistics(found.first, transitions, design_of(data.covariates))
         return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
 
     def m_step(self, params: LogitParams, statistics: LogitStatistics) -> LogitParams:
@@ -176,10 +177,14 @@ class Logit(Chain[LogitParams]):
 
     def expanded(self, params: LogitParams, data: PreparedSequences | None = None) -> Expansion:
         """Return the chain with a transition matrix for every row of the data."""
-        if data is None:
-            msg = "Transitions depend on covariates: give data with covariates."
-            raise ValueError(msg)
-        return Expansion(params.startprob, self._transmat(params, data), np.arange(len(params.startprob)))
+        transmat = self._transmat(params, None if data is None else data.covariates)
+        return Expansion(params.startprob, transmat, np.arange(len(params.startprob)))
+
+    def sample(
+        self, params: LogitParams, n_steps: int, rng: np.random.Generator, covariates: Array | None = None
+    ) -> Integers:
+        """Return the states of one path along covariates (n_steps, n_covariates)."""
+        return sample_path(params.startprob, self._transmat(params, covariates), n_steps, rng)
 
     def permuted(self, params: LogitParams, order: Integers) -> LogitParams:
         """Return params with state ``order[k]`` as the new state k."""
@@ -204,8 +209,8 @@ class Logit(Chain[LogitParams]):
         slopes = np.einsum("tij,tq->ijq", statistics.transitions - expected, statistics.design)
         return LogitParams(ratio(statistics.first, params.startprob), slopes)
 
-    def _transmat(self, params: LogitParams, data: PreparedSequences) -> Array:
-        log_odds = np.einsum("tq,ijq->tij", design_of(data), params.coefficients)
+    def _transmat(self, params: LogitParams, covariates: Array | None) -> Array:
+        log_odds = np.einsum("tq,ijq->tij", design_of(covariates), params.coefficients)
         return np.exp(log_probabilities(np.where(self._reachable(len(params.startprob)), log_odds, -np.inf)))
 
     def _reachable(self, n_states: int) -> NDArray[np.bool_]:
@@ -219,12 +224,12 @@ class Logit(Chain[LogitParams]):
         return np.asarray(self._reachable(n_states) & ~np.eye(n_states, dtype=bool))
 
 
-def design_of(data: PreparedSequences) -> Array:
-    """Return the covariates with a column of ones before them, (n_samples, 1 + n_covariates)."""
-    if data.covariates is None:
+def design_of(covariates: Array | None) -> Array:
+    """Return covariates with a column of ones before them, (n_samples, 1 + n_covariates)."""
+    if covariates is None:
         msg = "Transitions by Logit() need covariates: give emkit_hmm.Sequences(x, lengths, covariates=...)."
         raise ValueError(msg)
-    return np.column_stack([np.ones(len(data.covariates)), data.covariates])
+    return np.column_stack([np.ones(len(covariates)), covariates])
 
 
 def log_probabilities(log_odds: Array) -> Array:

@@ -12,7 +12,7 @@ from emkit.space import Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.smoothing import forward_backward
-from emkit_hmm.sequences import PreparedSequences
+from emkit_hmm.prepared import PreparedSequences
 
 #: Concentration of the random rows a chain starts from: near to equal, since the emissions tell states apart.
 START_CONCENTRATION = 5.0

@@ -16,7 +16,7 @@ from emkit_hmm.chains.durations import Durations, PoissonDurations
 from emkit_hmm.chains.markov import random_rows
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.semi_markov import segment_posterior
-from emkit_hmm.sequences import PreparedSequences
+from emkit_hmm.prepared import PreparedSequences
 
 #: Probability of a longer duration than the longest that a note speaks of.
 LOST = 1e-6

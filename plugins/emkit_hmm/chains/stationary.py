@@ -11,7 +11,7 @@ from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosteri
 from emkit_hmm.chains.markov import MarkovStatistics, random_rows, ratio
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.smoothing import forward_backward
-from emkit_hmm.sequences import PreparedSequences
+from emkit_hmm.prepared import PreparedSequences
 
 #: Most steps of the search for better transitions in one M-step, which need not end, only rise; how often a step is
 #: halved; and the gain, relative to the height, below which the search ends.

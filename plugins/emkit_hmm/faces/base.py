@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, Self
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit import Tolerance
+from emkit import EMResult, Tolerance, fit
 from emkit.acceleration import Accelerator
 from emkit.arrays import whole_number
-from emkit.estimator import fit_with_warnings, rng_of
+from emkit.errors import LikelihoodDecreasedError
+from emkit.estimator import rng_of, warn_about
 from emkit_hmm.chains.markov import Markov
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.faces.monitor import ConvergenceMonitor
@@ -76,8 +78,7 @@ class HiddenMarkovFace(TellingFace):
             x = self._check_fit_input(X)
             model = self._model_to_fit()
             data = Sequences(x, lengths, sample_weight, states)
-            result = fit_with_warnings(
-                type(self).__name__,
+            result = fitted(
                 model,
                 data,
                 accelerate=self.accelerate,
@@ -87,6 +88,11 @@ class HiddenMarkovFace(TellingFace):
                 rng=rng_of(self.random_state),
                 progress=bool(self.verbose),
             )
+            # With one sequence the most likely start is always certain, and transitions never seen are common.
+            worth = tuple(note for note in result.notes if not (note.startswith("chain.") and "bound" in note))
+            warn_about(attrs.evolve(result, notes=worth), type(self).__name__)
+            if set(self._all_letters()) <= set(self.init_params) and states is None:
+                result = attrs.evolve(result, params=model.canonical(result.params))
             self.result_ = result
             self.model_ = model
             self.startprob_ = np.array(result.params.chain.startprob)
@@ -122,3 +128,12 @@ class HiddenMarkovFace(TellingFace):
 
     def _all_letters(self) -> dict[str, str]:
         return {"s": "startprob_", "t": "transmat_"} | dict(self._letters())
+
+
+def fitted(model: HiddenMarkovModel, data: Sequences, **settings: Any) -> EMResult[Any]:
+    """Return the fit, or the best point before the objective fell."""
+    try:
+        return fit(model, data, **settings)
+    except LikelihoodDecreasedError as error:
+        result: EMResult[Any] = error.result
+        return result

@@ -14,6 +14,7 @@ from emkit.acceleration import Accelerator
 from emkit.arrays import as_array, share
 from emkit.families import CovarianceStructure, Gaussian, GaussianParams, GaussianPrior, as_structure
 from emkit_hmm.faces.base import HiddenMarkovFace
+from emkit_hmm.model import HiddenMarkovModel
 
 Array = NDArray[np.float64]
 
@@ -146,3 +147,6 @@ class GaussianHMM(HiddenMarkovFace):
     @covars_.setter
     def covars_(self, covars: Any) -> None:
         self._covars_ = as_array(covars, "covars_")
+
+
+HiddenMarkovModel.face = GaussianHMM

@@ -11,7 +11,7 @@ from emkit_hmm.kernels import decoding as kernels
 from emkit_hmm.kernels.exact import log_of
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
-from emkit_hmm.sequences import HiddenMarkovData, PreparedSequences
+from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]

@@ -10,7 +10,7 @@ from emkit_hmm.chains.base import Expansion
 from emkit_hmm.kernels.filtering import filter_states, predict_states, smooth_with_lag
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
-from emkit_hmm.sequences import HiddenMarkovData, PreparedSequences
+from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from emkit.arrays import one_of
 from emkit_hmm.inference.filtering import predicted
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
-from emkit_hmm.sequences import HiddenMarkovData
+from emkit_hmm.prepared import HiddenMarkovData
 
 Array = NDArray[np.float64]
 

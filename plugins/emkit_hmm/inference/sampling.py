@@ -9,7 +9,7 @@ from emkit.arrays import whole_number
 from emkit_hmm.kernels import sampling as kernels
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
-from emkit_hmm.sequences import HiddenMarkovData
+from emkit_hmm.prepared import HiddenMarkovData
 
 Integers = NDArray[np.intp]
 

@@ -1,0 +1,103 @@
+"""Sequences checked, and in the form in which the E-step wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Series
+from typing import Any, TypeAlias
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from emkit.arrays import as_matrix
+from emkit.families import Family
+from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.sequences import Sequences, checked_lengths, gathered, log_labels_of, weights_of
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.intp]
+
+
+@attrs.frozen(eq=False)
+class PreparedSequences:
+    """Sequences checked, and in the form in which the E-step wants them.
+
+    Attributes
+    ----------
+    x : (n_samples, n_features)
+    lengths : (n_sequences,)
+    seen : (n_seen,) or None
+        Rows of which the emissions say something, None if all do.
+    rows
+        Those rows, as the family prepared them.
+    layout : Layout
+    weights : (n_sequences,) or None
+    log_labels : (n_samples, n_states) or None
+        What is known of the states, added to the log-densities.
+    covariates : (n_samples, n_covariates) or None
+    n_observations : float
+        Rows of which something was observed, times their weights.
+    """
+
+    x: Array
+    lengths: Integers
+    seen: Integers | None
+    rows: Any
+    layout: Layout
+    weights: Array | None
+    log_labels: Array | None
+    covariates: Array | None
+    n_observations: float
+
+    @property
+    def firsts(self) -> Integers:
+        """The first row of every sequence, (n_sequences,)."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def layout_for(self, n_states: int) -> Layout:
+        """Return the arrangement for another number of states, such as that of a chain with explicit durations."""
+        return self.layout if n_states == self.layout.n_states else Layout.of(self.lengths, n_states)
+
+    def row_weights(self) -> Array | None:
+        """Return the weight of every row (n_samples,), None if all are one."""
+        return None if self.weights is None else np.repeat(self.weights, self.lengths)
+
+
+#: A matrix (one sequence), a list of matrices or of :class:`Sequence`, or :class:`Sequences`.
+HiddenMarkovData: TypeAlias = "Array | Series[Any] | Sequences | PreparedSequences"
+
+
+def prepared(leaf: HiddenMarkovData, emission: Family[Any], n_states: int) -> PreparedSequences:
+    """Return validated sequences, their rows as the family wants them, cut into columns that recursions run through."""
+    if isinstance(leaf, PreparedSequences):
+        return leaf
+    data = gathered(leaf)
+    x = as_matrix(data.x, allow_nan=True)
+    lengths = checked_lengths(data.lengths, len(x))
+    covariates = None if data.covariates is None else as_matrix(data.covariates, name="covariates")
+    if covariates is not None and len(covariates) != len(x):
+        msg = f"covariates need one row for each of the {len(x)} rows of the data; found {len(covariates)}."
+        raise ValueError(msg)
+    holes = np.isnan(x)
+    weights = weights_of(data.weights, len(lengths))
+    seen = None
+    if not emission.accepts_nan and holes.any():
+        seen = np.flatnonzero(~holes.any(axis=1))
+    rows = emission.prepare(x, lengths) if seen is None else emission.prepare(x[seen])
+    counted = np.ones(len(x)) if weights is None else np.repeat(weights, lengths)
+    if seen is None:
+        # Rows of autoregressions without a row before them say nothing either.
+        counted[holes.all(axis=1) | getattr(rows, "missing", False)] = 0.0
+    else:
+        counted[holes.any(axis=1)] = 0.0
+    return PreparedSequences(
+        x=x,
+        lengths=lengths,
+        seen=seen,
+        rows=rows,
+        layout=Layout.of(lengths, n_states),
+        weights=weights,
+        log_labels=log_labels_of(data.states, len(x), n_states),
+        covariates=covariates,
+        n_observations=float(counted.sum()),
+    )
