@@ -26,7 +26,7 @@ class TransformerFace(Estimator):
 
     @abstractmethod
     def _transform(self, x: Array) -> Array:
-        """Return the output (n_samples, n_features_out) for checked data (n_samples, n_features_in_)."""
+        """Return the output (n_samples, n_features_out) for checked data (n_samples, n_features)."""
 
     def transform(self, X: Any) -> Any:
         """Return the transformed data.

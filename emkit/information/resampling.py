@@ -33,6 +33,8 @@ def check_can_resample(model: object, data: Any, kind: str, n_observations: floa
                 "leaf_rows, or leaf_sequences and give a list of sequences, or define resample(data, rng) -> data."
             )
             raise MissingCapabilityError(msg)
+        if not offers(model, "resample") and not isinstance(data, list):
+            _common_length(data)
     else:
         msg = f'kind must be "parametric" or "nonparametric"; it is {kind!r}.'
         raise ValueError(msg)
@@ -57,6 +59,12 @@ def resample_rows(data: Any, rng: Generator) -> Any:
     """
     if isinstance(data, list):
         return [data[i] for i in rng.integers(len(data), size=len(data))]
+    length = _common_length(data)
+    return _rows(data, rng.integers(length, size=length))
+
+
+def _common_length(data: Any) -> int:
+    """Return how many rows all arrays of a tree have."""
     lengths = {len(leaf) for leaf in _arrays(data) if leaf.ndim}
     if not lengths:
         msg = (
@@ -71,7 +79,7 @@ def resample_rows(data: Any, rng: Generator) -> Any:
         )
         raise ValueError(msg)
     (length,) = lengths
-    return _rows(data, rng.integers(length, size=length))
+    return length
 
 
 def _arrays(data: Any) -> list[Any]:

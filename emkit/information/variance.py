@@ -46,8 +46,8 @@ def inverse(information: Array, threshold: float = SINGULAR) -> Array:
     if not np.isfinite(standard).all() or np.linalg.eigvalsh(standard)[0] <= threshold:
         msg = (
             "The observed information is not positive definite, so there are no standard errors: the data do not "
-            "determine all params (equal components, say), or the params are not a maximum. See "
-            "result.verify(data), and fit fewer parameters or to a smaller tol."
+            "determine all params (equal components, or factors that may be turned, say), or the params are not a "
+            "maximum. See result.verify(data), and fit fewer parameters or to a smaller tol."
         )
         raise ValueError(msg)
     return np.asarray(np.linalg.inv(standard) / np.outer(scale, scale))

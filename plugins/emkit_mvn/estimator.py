@@ -66,9 +66,9 @@ class NormalImputer(ImputerFace):
 
     Attributes
     ----------
-    mean_ : (n_features_in_,)
+    mean_ : (n_features,)
         NaN for columns without a seen cell.
-    covariance_ : (n_features_in_, n_features_in_)
+    covariance_ : (n_features, n_features)
         Likewise. The divisor is the number of rows.
     converged_ : bool
     n_iter_ : int
@@ -83,7 +83,7 @@ class NormalImputer(ImputerFace):
     result_ : EMResult
         The fit itself: status, notes, history, standard errors.
     n_features_in_ : int
-    feature_names_in_ : (n_features_in_,), only where the data have column names
+    feature_names_in_ : (n_features,), only where the data have column names
 
     Examples
     --------

@@ -6,6 +6,7 @@ import warnings
 from abc import abstractmethod
 from typing import Any, Self
 
+import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,7 +69,8 @@ class ImputerFace(FillingFace):
             seen = self._seen_features(missing)
             self.model_ = self._model(seen)
             self.result_ = self._climb(x, weights, seen)
-            warn_about(self.result_, type(self).__name__)
+            worth = tuple(note for note in self.result_.notes if self._is_worth_a_warning(note))
+            warn_about(attrs.evolve(self.result_, notes=worth), type(self).__name__)
             self.indicator_ = GapIndicator.of(missing) if self.add_indicator else None
             self.n_features_with_missing_ = int(missing.any(axis=0).sum())
             self._layout = Layout(x.shape[1], seen, bool(self.keep_empty_features), self.indicator_)
@@ -77,6 +79,10 @@ class ImputerFace(FillingFace):
             self.n_iter_ = max(self.result_.n_iter, 1)
             self._adopt(self.result_.params, seen)
         return self
+
+    def _is_worth_a_warning(self, note: str) -> bool:
+        """Return whether a note on the fit is about trouble, and not only about what was found."""
+        return True
 
     def _seen_features(self, missing: NDArray[np.bool_]) -> Indices:
         """Return the positions of the columns with a seen cell; the others are warned about if they are dropped."""

@@ -66,7 +66,7 @@ class FillingFace(TransformerFace):
 
         Returns
         -------
-        original : (n_samples, n_features_in_)
+        original : (n_samples, n_features)
             With ``missing_values`` in the gaps; NaN if that is None or pandas.NA.
         """
         # Pipelines ask by `hasattr` whether they have a way back.
@@ -155,7 +155,7 @@ class FillingFace(TransformerFace):
 
         Parameters
         ----------
-        input_features : (n_features_in_,), optional
+        input_features : (n_features,), optional
             Names of the input columns, where the data of ``fit`` had none.
         """
         # First the names: they ask whether there was a fit.

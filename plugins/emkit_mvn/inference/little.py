@@ -12,7 +12,7 @@ from scipy import special
 
 from emkit import Status, Tolerance
 from emkit.arrays import as_matrix, as_sample_weight
-from emkit.errors import ConvergenceWarning, DegenerateWarning
+from emkit.errors import ConvergenceWarning, DegenerateWarning, EmkitWarning
 from emkit_mvn.fitting import column_labels, fit_columns
 from emkit_mvn.kernels.conditional import Conditional
 from emkit_mvn.kernels.patterns import patterns_of
@@ -84,6 +84,8 @@ def mcar_test(
 
     Warns
     -----
+    EmkitWarning
+        If no column is seen in rows of several patterns, as in complete data.
     DegenerateWarning
         If columns are collinear. The statistic is then finite, but the degrees of freedom count directions in which
         nothing varies.
@@ -120,6 +122,8 @@ def mcar_test(
     seen = np.flatnonzero(patterns.observed.any(axis=1))
     df = int(np.count_nonzero(patterns.observed)) - x.shape[1]
     if df == 0:
+        msg = "mcar_test: nothing to test, since no column is seen in rows of several patterns; the p-value is NaN."
+        warnings.warn(msg, EmkitWarning, stacklevel=2)
         return McarTest(0.0, 0, float("nan"), n_patterns)
     totals = np.add.reduceat(weights[patterns.order], patterns.starts[:-1])
     sums = np.add.reduceat((weights[:, None] * (x - params.mean))[patterns.order], patterns.starts[:-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -13,6 +13,7 @@ from scipy import special
 
 from emkit.arrays import as_array
 from emkit_mvn.multiple.estimates import check_range, checked_df, checked_estimates
+from emkit_mvn.multiple.table import estimates_table
 from emkit_mvn.multiple.wald import WaldTest, observed_df, wald_test
 
 Array = NDArray[np.float64]
@@ -53,6 +54,13 @@ class PooledEstimate:
     fraction_missing_information: Any
     n_imputations: int
     df_complete: float
+
+    def summary(self, names: Sequence[str] | None = None, level: float = 0.95) -> str:
+        """Return a table with a line for every entry: standard error, test of zero, interval, missing information."""
+        return estimates_table(self, names, level)
+
+    def __str__(self) -> str:
+        return self.summary()
 
     def intervals(self, level: float = 0.95) -> tuple[Any, Any]:
         """Return the lower and upper ends of t intervals, each in the shape of the estimate."""

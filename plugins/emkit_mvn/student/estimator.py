@@ -14,7 +14,7 @@ from emkit_mvn.imputer.face import ImputerFace
 from emkit_mvn.imputer.layout import Indices
 from emkit_mvn.student.conditional import StudentConditional
 from emkit_mvn.student.model import MultivariateT
-from emkit_mvn.student.params import StudentParams
+from emkit_mvn.student.params import AS_NORMAL, StudentParams
 
 Array = NDArray[np.float64]
 
@@ -61,9 +61,9 @@ class StudentImputer(ImputerFace):
 
     Attributes
     ----------
-    location_ : (n_features_in_,)
+    location_ : (n_features,)
         The mean where ``df_ > 1``. NaN for columns without a seen cell.
-    scatter_ : (n_features_in_, n_features_in_)
+    scatter_ : (n_features, n_features)
         Likewise. The covariance is ``scatter_ * df_ / (df_ - 2)`` where ``df_ > 2``.
     df_ : float
         Degrees of freedom, infinite where the likeliest distribution is a normal.
@@ -80,7 +80,7 @@ class StudentImputer(ImputerFace):
     result_ : EMResult
         The fit itself: status, notes, history, standard errors.
     n_features_in_ : int
-    feature_names_in_ : (n_features_in_,), only where the data have column names
+    feature_names_in_ : (n_features,), only where the data have column names
 
     Examples
     --------
@@ -107,6 +107,10 @@ class StudentImputer(ImputerFace):
 
     def _model(self, seen: Indices) -> MultivariateT:
         return MultivariateT(self.df, floor=self.floor)
+
+    def _is_worth_a_warning(self, note: str) -> bool:
+        # That data are as good as normal is an answer.
+        return AS_NORMAL not in note
 
     def _adopt(self, params: StudentParams, seen: Indices) -> None:
         self.location_ = np.full(self.n_features_in_, np.nan)

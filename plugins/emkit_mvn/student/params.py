@@ -68,7 +68,7 @@ class Tail(Space):
     def describe_bound(self, value: Array, name: str) -> str | None:
         """Return a sentence on a tail at an end, or None."""
         if value <= NORMAL_TAIL:
-            return f"{name} is 0: the data have no heavier tails than a normal."
+            return f"{name} is 0: {AS_NORMAL}"
         if self.on_bound(value):
             return f"{name} is the heaviest allowed, df = {1 / self.heaviest:g}: a few rows lie very far from the rest."
         return None
@@ -76,6 +76,10 @@ class Tail(Space):
     def typical(self, value: Array) -> Array:
         """Return a tenth."""
         return np.asarray(TYPICAL_TAIL)
+
+
+#: What is said of a tail that has shrunk to none: an answer, no trouble.
+AS_NORMAL = "the data have no heavier tails than a normal."
 
 
 @attrs.frozen(eq=False)

@@ -10,7 +10,7 @@ from mvn_tables import AIRQUALITY, APPLE, CHOLESTEROL, EMPLOYEE, MISSVALS, NHANE
 from scipy import stats
 
 import emkit
-from emkit.errors import ConvergenceWarning, DegenerateWarning
+from emkit.errors import ConvergenceWarning, DegenerateWarning, EmkitWarning
 
 #: Statistic, degrees of freedom, p-value, and the statistic with the divisor n - 1, by EM run to a standstill.
 #: R packages that stop EM at a relative change of 1e-4 print 35.10613 (naniar), 7.357838 (BaylorEdPsych).
@@ -97,14 +97,16 @@ def test_a_column_seen_only_in_rows_of_weight_zero_is_left_out():
 
 def test_one_pattern_alone_cannot_be_tested():
     complete = AIRQUALITY[~np.isnan(AIRQUALITY).any(axis=1)]
-    test = mcar_test(complete)
+    with pytest.warns(EmkitWarning, match="nothing to test, since no column"):
+        test = mcar_test(complete)
     assert (test.statistic, test.df, test.n_patterns) == (0, 0, 1)
     assert np.isnan(test.p_value)
 
 
 def test_columns_that_no_row_sees_together_leave_nothing_to_compare():
     x = np.array([[1.0, np.nan], [2.0, np.nan], [np.nan, 5.0], [np.nan, 7.0]])
-    test = mcar_test(x)
+    with pytest.warns(EmkitWarning, match="nothing to test, since no column"):
+        test = mcar_test(x)
     assert (test.statistic, test.df, test.n_patterns) == (0, 0, 2)
     assert np.isnan(test.p_value)
 

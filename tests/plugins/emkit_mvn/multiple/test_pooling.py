@@ -184,3 +184,17 @@ def test_misused_methods_say_what_they_need():
 def test_matrices_with_entries_near_the_end_of_floats_are_pooled():
     pooled = pool([[1e100, 2.0], [3e100, 2.0]], [np.diag([1e200, 1e-200])] * 2)
     assert pooled.standard_error == pytest.approx([np.sqrt(1e200 + 1.5 * 2e200), 1e-100])
+
+
+def test_the_table_has_a_line_for_every_estimate():
+    pooled = pool([[1.0, 10.0], [1.2, 9.0], [0.8, 11.0]], [[0.04, 4.0]] * 3, df_complete=20)
+    lines = str(pooled.summary(["slope", "a long name"])).splitlines()
+    assert len(lines) == 4
+    assert lines[0].split() == ["estimate", "std.", "error", "t", "df", "p", "lower", "upper", "missing"]
+    fields = lines[2].removeprefix("a long name").split()
+    assert fields[0] == "10"
+    assert float(fields[1]) == pytest.approx(pooled.standard_error[1], rel=5e-3)
+    assert float(fields[4]) == pytest.approx(pooled.p_values()[1], abs=5e-5)
+    assert str(pooled).splitlines()[1].startswith("0 ")
+    with pytest.raises(ValueError, match="one name for each of the 2 estimates; found 1"):
+        pooled.summary(["slope"])
