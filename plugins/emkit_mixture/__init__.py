@@ -1,8 +1,9 @@
-"""Finite mixtures: `GaussianMixture` for people with data, `GaussianMixtureModel` for people with models."""
+"""Finite mixtures: `GaussianMixture` for people with data, models of Gaussians and of any family below it."""
 
 from emkit_mixture.estimator import GaussianMixture
+from emkit_mixture.general import MixtureModel
 from emkit_mixture.model import GaussianMixtureModel, WeightedRows
-from emkit_mixture.params import GaussianMixtureParams, GaussianMixtureStatistics
+from emkit_mixture.params import GaussianMixtureParams, GaussianMixtureStatistics, MixtureParams
 from emkit_mixture.starts import StartingValues
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "GaussianMixtureModel",
     "GaussianMixtureParams",
     "GaussianMixtureStatistics",
+    "MixtureModel",
+    "MixtureParams",
     "StartingValues",
     "WeightedRows",
 ]

@@ -1,6 +1,8 @@
-"""What EM learns about a Gaussian mixture, and what its E-step hands to its M-step."""
+"""What EM learns about a mixture, and what its E-step hands to its M-step."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import attrs
 import numpy as np
@@ -39,3 +41,33 @@ class GaussianMixtureParams:
     covariances: Array = space.real()
     location: Array = space.fixed()
     scale: Array = space.fixed()
+
+
+@attrs.frozen(eq=False)
+class MixtureParams:
+    """Params of a mixture.
+
+    Attributes
+    ----------
+    weights : (n_components,)
+        ``P(z_n = k)``.
+    components
+        What the family has, one distribution for each component.
+    """
+
+    weights: Array = space.simplex()
+    components: Any = None
+
+
+@attrs.frozen(eq=False)
+class MixtureStatistics:
+    """Expected counts, and what the family's M-step needs.
+
+    Attributes
+    ----------
+    counts : (n_components,)
+    components
+    """
+
+    counts: Array
+    components: Any
