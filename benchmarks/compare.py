@@ -22,12 +22,13 @@ from pathlib import Path
 import incomplete
 import mixtures
 import numpy as np
+import sequences
 import sklearn
 
 import emkit
 
 RESULTS = Path(__file__).with_name("results.md")
-SECTIONS = {"mixtures": mixtures.tables, "incomplete": incomplete.tables}
+SECTIONS = {"mixtures": mixtures.tables, "incomplete": incomplete.tables, "sequences": sequences.tables}
 
 
 def main() -> int:

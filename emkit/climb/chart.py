@@ -65,11 +65,10 @@ class Chart:
 
     def outgrown(self, params: Any, image: Any) -> bool:
         """Take new scales if the params have grown out of those of the start, which may have been next to zero."""
-        coordinates = Coordinates.of(self._model, params, image)
-        growth = coordinates.scale / self.coordinates.scale
+        growth = self.coordinates.scale_at(params, image) / self.coordinates.scale
         if not growth.size or growth.max() <= OUTGROWN:
             return False
-        self.coordinates, self.basis = coordinates, (params, image)
+        self.coordinates, self.basis = Coordinates.of(self._model, params, image), (params, image)
         return True
 
     def flatten_image(self, image: Any) -> Array:

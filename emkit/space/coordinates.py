@@ -77,6 +77,11 @@ class Coordinates(Generic[Params]):
             np.array([place.stop - place.start for place in filled], dtype=np.float64),
         )
 
+    def scale_at(self, params: Params, after_one_step: Params) -> Array:
+        """Return the scale that other params would give, in the same spaces."""
+        scales = [_scale(e.space, np.asarray(e.get(params), float), e.get(after_one_step)) for e in self.entries]
+        return np.concatenate(scales) if scales else np.zeros(0)
+
     def scaled(self, scale: Array) -> Coordinates[Params]:
         """Return the same coordinates with another scale."""
         entries = tuple(attrs.evolve(entry, scale=scale[entry.place]) for entry in self.entries)

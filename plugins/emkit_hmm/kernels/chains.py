@@ -11,6 +11,7 @@ import numpy as np
 
 from emkit_hmm.kernels.columns import Array, Columns, Indices
 from emkit_hmm.kernels.packing import packed
+from emkit_hmm.kernels.reach import Reach
 
 #: ``product(matrix, x, out=None)``
 Product = Callable[..., Array]
@@ -41,6 +42,11 @@ class Transitions(Protocol):
     @property
     def pull(self) -> Product:
         """The product of the walk backward."""
+        ...
+
+    @property
+    def reach(self) -> Reach:
+        """Which states can follow which."""
         ...
 
     def pushed(self, columns: Columns) -> Iterable[Array]:
@@ -87,6 +93,11 @@ class Chain:
         transmat = np.ascontiguousarray(transmat, dtype=np.float64)
         return cls(startprob, transmat, np.ascontiguousarray(transmat.T))
 
+    @property
+    def reach(self) -> Reach:
+        """Which states can follow which."""
+        return Reach.of(self.transmat)
+
     def pushed(self, columns: Columns) -> Iterable[Array]:
         """Yield the transposed matrix for ever."""
         return repeat(self.transposed)
@@ -125,6 +136,14 @@ class VaryingChain:
         flat = packed(columns, transmat.reshape(len(transmat), -1))
         matrices = [step.reshape(n_states, n_states, -1) for step in columns.steps(flat, n_states**2)]
         return cls(np.ascontiguousarray(startprob, dtype=np.float64), matrices)
+
+    @property
+    def reach(self) -> Reach:
+        """Which states can follow which in every step."""
+        least = np.ones_like(self.matrices[0][:, :, 0])
+        for matrix in self.matrices[1:]:
+            np.minimum(least, matrix.min(axis=2), out=least)
+        return Reach.of(least)
 
     def pushed(self, columns: Columns) -> Iterator[Array]:
         """Yield the matrices from the first step."""

@@ -10,14 +10,12 @@ from emkit_hmm.kernels.columns import Array, Booleans, Columns, Indices
 from emkit_hmm.kernels.exact import ExactWalks, exact_batches, log_of, log_sum_exp, log_transitions
 from emkit_hmm.kernels.junctions import joined_forward
 from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.kernels.losses import unsafe_columns
 from emkit_hmm.kernels.packing import Rows, scaled_emission
 from emkit_hmm.kernels.passes import SHORT_STRIDE, SMALLEST, USUAL_STRIDE, Forward
+from emkit_hmm.kernels.reach import Reach
 from emkit_hmm.kernels.smoothing import Lattice
 
-#: With smaller transition probabilities a state may be out of reach of others for good.
-OUT_OF_REACH = 1e-30
-#: A sum of products of numbers below one that stays above this cannot have lost what would matter later.
-SAFE_LOG_SCALE = -600.0
 #: Filtered probabilities below this count as lost.
 LOST = 1e-290
 
@@ -57,7 +55,6 @@ def filter_states(layout: Layout, startprob: Array, transmat: Array, log_emissio
         -inf is allowed, a row of zeros is a row that was not seen.
     """
     rows = Rows(layout, log_emission)
-    reachable = bool(transmat.min() >= OUT_OF_REACH)
     log_likelihoods, offset = np.zeros(layout.n_sequences), 0
     failed = []
     for columns in layout.groups:
@@ -67,7 +64,7 @@ def filter_states(layout: Layout, startprob: Array, transmat: Array, log_emissio
         forward, shifts = _walk(columns, chain, log_emission, emission, alpha)
         np.add.at(log_likelihoods, columns.sequences, forward.log_scale + shifts)
         least = _normalise(columns, alpha, rows, offset)
-        failed.append(_lost(columns, forward, least, reachable=reachable))
+        failed.append(_lost(columns, chain.reach, forward, least))
         offset += len(columns.rows)
         layout.scratch.give_back(emission, alpha)
     filtered = rows.read()
@@ -112,18 +109,16 @@ def _normalise(columns: Columns, alpha: Array, rows: Rows, offset: int) -> Array
     return least
 
 
-def _lost(columns: Columns, forward: Forward, least: Array, *, reachable: bool) -> Indices:
+def _lost(columns: Columns, reach: Reach, forward: Forward, least: Array) -> Indices:
     """Return the sequences whose walk may have lost a state that mattered later.
 
     A state that fell to zero comes back from others, except where the chain has transitions that never happen. There
     it matters only if the rest became as improbable later as that state was then.
     """
-    lost = forward.smallest < SMALLEST
-    if not reachable:
-        n_sequences = int(columns.sequences.max()) + 1
-        scale = np.bincount(columns.sequences, forward.log_scale, n_sequences)[columns.sequences]
-        zero = np.bincount(columns.sequences, least < LOST, n_sequences)[columns.sequences] > 0
-        lost |= zero & (scale < SAFE_LOG_SCALE)
+    lost = ~(forward.smallest >= SMALLEST)
+    if reach is not Reach.EVERYWHERE:
+        zero = np.bincount(columns.sequences, ~(least >= LOST))[columns.sequences] > 0
+        lost |= zero & unsafe_columns(columns, forward)
     return np.unique(columns.sequences[lost])
 
 
@@ -199,18 +194,18 @@ def log_likelihoods(layout: Layout, startprob: Array, transmat: Array, log_emiss
     chain = Chain.of(startprob, transmat)
     values, failed = np.zeros(layout.n_sequences), []
     for columns in layout.groups:
-        if chain.transmat.min() < OUT_OF_REACH:
+        if chain.reach is not Reach.EVERYWHERE:
             # Only the walk back shows whether the walk forward has lost what mattered.
             lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
             np.add.at(values, columns.sequences, lattice.log_likelihoods)
             failed.append(lattice.failed)
-            lattice.give_back(layout.scratch)
+            lattice.discard()
             continue
         size = len(columns.rows) * len(startprob)
         emission, alpha = layout.scratch.borrow(size), layout.scratch.borrow(size)
         forward, shifts = _walk(columns, chain, log_emission, emission, alpha)
         np.add.at(values, columns.sequences, forward.log_scale + shifts)
-        failed.append(np.unique(columns.sequences[forward.smallest < SMALLEST]))
+        failed.append(np.unique(columns.sequences[~(forward.smallest >= SMALLEST)]))
         layout.scratch.give_back(emission, alpha)
     lost = np.concatenate(failed)
     if len(lost):

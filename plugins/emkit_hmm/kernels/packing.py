@@ -58,17 +58,19 @@ def scaled_emission(columns: Columns, log_emission: Array, emission: Array) -> A
 
 
 def _exponentiate(x: Array) -> None:
-    """Take the exponential in place, zero where it is below every normal number.
+    """Take the exponential in place, of ``LOWEST_LOG`` where ``x`` is finite and lower.
 
     The exponential of numbers that low is 8 to 50 times slower than that of others.
     """
-    if x.min() >= LOWEST_LOG:
+    lowest = x.min()
+    if lowest >= LOWEST_LOG:
         np.exp(x, out=x)
         return
-    low = x < LOWEST_LOG
+    excluded = x == -np.inf if lowest == -np.inf else None
     np.maximum(x, LOWEST_LOG, out=x)
     np.exp(x, out=x)
-    x[low] = 0.0
+    if excluded is not None:
+        x[excluded] = 0.0
 
 
 def packed(columns: Columns, table: Array) -> Array:
@@ -85,23 +87,29 @@ class Rows:
     def __init__(self, layout: Layout, like: Array) -> None:
         self._layout, self._by_states = layout, by_states(like)
         self.n_states = like.shape[1]
-        shape = (self.n_states, layout.n_rows) if self._by_states else (layout.n_rows, self.n_states)
-        self._flat = layout.scratch.borrow(layout.n_rows * self.n_states)
-        self._places = self._flat.reshape(shape)
+        self._flat = np.empty(0)
 
     def put(self, offset: int, run: Run, piece: Array) -> None:
         """Store ``piece`` (n_steps, n_states, width); the places of its group begin at ``offset``."""
         n_steps, n_states, width = piece.shape
         places = slice(offset + run.places.start, offset + run.places.stop)
+        if not self._flat.size:
+            # Not before it is needed: by now others may have given back what they borrowed.
+            self._flat = self._layout.scratch.borrow(self._layout.n_rows * n_states)
         if self._by_states:
-            self._places[:, places].reshape(n_states, n_steps, width)[...] = piece.transpose(1, 0, 2)
+            self._table[:, places].reshape(n_states, n_steps, width)[...] = piece.transpose(1, 0, 2)
         else:
-            self._places[places].reshape(n_steps, width, n_states)[...] = piece.transpose(0, 2, 1)
+            self._table[places].reshape(n_steps, width, n_states)[...] = piece.transpose(0, 2, 1)
+
+    @property
+    def _table(self) -> Array:
+        shape = (self.n_states, self._layout.n_rows) if self._by_states else (self._layout.n_rows, self.n_states)
+        return self._flat.reshape(shape)
 
     def read(self) -> Array:
         """Return the table in the order of rows; this object is spent."""
         axis = 1 if self._by_states else 0
-        table = self._places.take(self._layout.inverse, axis=axis, mode="clip")
+        table = self._table.take(self._layout.inverse, axis=axis, mode="clip")
         self._layout.scratch.give_back(self._flat)
-        del self._places, self._flat
+        self._flat = np.empty(0)
         return table.T if self._by_states else table

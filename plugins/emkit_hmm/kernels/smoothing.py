@@ -6,16 +6,16 @@ import attrs
 import numpy as np
 
 from emkit_hmm.kernels.chains import Chain, Transitions
-from emkit_hmm.kernels.columns import Array, Booleans, Columns, Indices
+from emkit_hmm.kernels.columns import Array, Columns, Indices
 from emkit_hmm.kernels.exact import exact_batches
 from emkit_hmm.kernels.junctions import joined_backward, joined_forward
 from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.kernels.losses import floored_columns, lost_columns
 from emkit_hmm.kernels.packing import Rows, scaled_emission
-from emkit_hmm.kernels.passes import SHORT_STRIDE, SMALLEST, TINY, USUAL_STRIDE
+from emkit_hmm.kernels.passes import SHORT_STRIDE, TINY, USUAL_STRIDE
+from emkit_hmm.kernels.reach import Reach
 from emkit_hmm.kernels.scratch import Scratch
 
-#: The backward walk must arrive at the likelihood of the forward one; a state that one of them lost shows here.
-CONSISTENT = 1e-9
 #: Share of the columns that may fail without a second try.
 FEW = 0.1
 
@@ -75,11 +75,10 @@ def forward_backward(
     for columns in layout.groups:
         lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
         np.add.at(log_likelihoods, columns.sequences, lattice.log_likelihoods)
-        lattice.smooth(smoothed, offset)
+        lattice.smooth()
         counts += lattice.transition_counts(chain, None if weights is None else weights[columns.sequences])
         failed.append(lattice.failed)
-        lattice.give_back(layout.scratch)
-        del lattice
+        lattice.store(smoothed, offset)
         offset += len(columns.rows)
     table = smoothed.read()
     lost = np.concatenate(failed)
@@ -94,7 +93,7 @@ def forward_backward(
     return Posterior(log_likelihoods, table, first, counts)
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Lattice:
     """Both walks through a group of columns; of sequences that failed nothing is left.
 
@@ -116,6 +115,7 @@ class Lattice:
     ends: Array
     log_likelihoods: Array
     failed: Indices
+    _scratch: Scratch
 
     @classmethod
     def of(cls, columns: Columns, chain: Transitions, log_emission: Array, scratch: Scratch) -> Lattice:
@@ -125,18 +125,33 @@ class Lattice:
             shifts = scaled_emission(columns, log_emission, emission)
             forward, starts = joined_forward(columns, chain, emission, alpha, stride=stride)
             joined_backward(columns, chain, emission, forward, w)
-            lost = _lost(starts, w, forward.smallest)
+            lost = lost_columns(columns, chain.reach, forward, starts, w)
             if not (lost.mean() > FEW or (lost.any() and columns.n_continued)):
                 break
+        if chain.reach is not Reach.EVERYWHERE:
+            lost |= floored_columns(columns, log_emission, forward, w, emission)
         failed = np.unique(columns.sequences[lost])
-        found = cls(columns, alpha, w, emission, forward.ends, forward.log_scale + shifts, failed)
+        found = cls(columns, alpha, w, emission, forward.ends, forward.log_scale + shifts, failed, scratch)
         if len(failed):
             found._forget(np.flatnonzero(np.isin(columns.sequences, failed)))
         return found
 
-    def give_back(self, scratch: Scratch) -> None:
-        """Give back the memory of the walks; this object is spent."""
-        scratch.give_back(self.alpha, self.w, self.emission)
+    def store(self, smoothed: Rows, offset: int) -> None:
+        """Store what ``smooth`` left, the places of these columns from ``offset`` on; this object is spent."""
+        # The walks are no longer needed, and their memory is.
+        self._give_back("alpha", "w")
+        for piece in self.columns.pieces(len(self.ends)):
+            smoothed.put(offset, piece, piece.view(self.emission, len(self.ends)))
+        self._give_back("emission")
+
+    def discard(self) -> None:
+        """Give back all memory; this object is spent."""
+        self._give_back("alpha", "w", "emission")
+
+    def _give_back(self, *names: str) -> None:
+        for name in names:
+            self._scratch.give_back(getattr(self, name))
+            setattr(self, name, np.empty(0))
 
     def _forget(self, lost: Indices) -> None:
         for run in self.columns.runs:
@@ -146,18 +161,14 @@ class Lattice:
         self.ends[:, lost] = 0.0
         self.log_likelihoods[lost] = 0.0
 
-    def smooth(self, smoothed: Rows, offset: int) -> None:
-        """Fill in the smoothed probabilities; the places of these columns begin at ``offset``.
-
-        ``alpha * beta = alpha / emission * w``, written over ``emission``: no further array of this size is needed.
-        """
+    def smooth(self) -> None:
+        """Write the smoothed probabilities ``alpha * beta = alpha / emission * w`` over ``emission``."""
         for piece in self.columns.pieces(len(self.ends)):
             product = piece.view(self.emission, len(self.ends))
             # Where the emission is zero, alpha is too.
             np.maximum(product, TINY, out=product)
             np.divide(piece.view(self.alpha, len(self.ends)), product, out=product)
             np.multiply(product, piece.view(self.w, len(self.ends)), out=product)
-            smoothed.put(offset, piece, product)
 
     def transition_counts(self, chain: Chain, weights: Array | None) -> Array:
         """Return ``transmat * sum_t alpha[t] w[t + 1].T``, shape (n_states, n_states); ``alpha`` is weighted in place.
@@ -183,11 +194,3 @@ class Lattice:
             before = self.ends[:, columns.previous[joints]]
             sums += (before if weights is None else before * weights[joints]) @ following[:, joints].T
         return np.asarray(sums * chain.transmat)
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _lost(starts: Array, w: Array, smallest: Array) -> Booleans:
-    """Say in which columns a number fell too low or the two walks do not find the same likelihood."""
-    firsts = w[: starts.size].reshape(starts.shape)
-    agrees = np.abs((starts * firsts).sum(axis=0) - 1.0) <= CONSISTENT
-    return np.asarray(~(agrees & (smallest >= SMALLEST)))

@@ -60,10 +60,10 @@ def forward_backward_varying(
         lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
         np.add.at(log_likelihoods, columns.sequences, lattice.log_likelihoods)
         _fill(transitions, lattice, chain)
-        lattice.smooth(smoothed, offset)
+        lattice.smooth()
         failed.append(lattice.failed)
+        lattice.store(smoothed, offset)
         offset += len(columns.rows)
-        lattice.give_back(layout.scratch)
     table = smoothed.read()
     lost = np.concatenate(failed)
     if len(lost):
