@@ -40,7 +40,9 @@ def known_types(cls: type) -> set[type]:
     modules = [sys.modules[name] for name in names if name in sys.modules]
     seen = [value for module in modules for value in list(vars(module).values())]
     visible = {value for value in seen if isinstance(value, type)}
-    concrete = {sub for value in visible if inspect.isabstract(value) for sub in _subclasses(value)}
+    # Parts of the model implement abstract classes it sees; what implements the same as itself is another model.
+    abstract = {value for value in visible if inspect.isabstract(value) and value not in cls.__mro__}
+    concrete = {sub for value in abstract for sub in _subclasses(value)}
     # What a family or a chain that may be part of the model keeps its own params in stands beside it.
     beside = [value for sub in concrete for value in list(vars(sys.modules[sub.__module__]).values())]
     concrete |= {value for value in beside if isinstance(value, type)}
