@@ -87,9 +87,8 @@ class Family(ABC, Generic[FamilyParams]):
     def fit(self, x: Any, responsibilities: Array, params: FamilyParams | None = None) -> FamilyParams:
         """Return the params that maximise ``sum_nk responsibilities[n, k] * log_density[n, k] + log_prior``.
 
-        ``params`` are the previous ones, None at the start. A component without rows keeps them, bit for bit, and gets
-        those of all rows together at the start. Constants of a whole fit, such as floors in units of the data, are
-        taken from all rows at the start and kept.
+        ``params`` are the previous ones, None at the start. Constants of a whole fit, such as floors in units of the
+        data, are taken from all rows at the start and kept. Models call :meth:`fitted`.
         """
 
     @abstractmethod
@@ -106,6 +105,29 @@ class Family(ABC, Generic[FamilyParams]):
         Both of shape (n_samples, n_features). Elsewhere they are what :meth:`sample` gives.
         """
         return self.sample(params, components, rng)
+
+    def fitted(self, x: Any, responsibilities: Array, params: FamilyParams | None = None) -> FamilyParams:
+        """Return :meth:`fit`, with what there is to say of components that have no rows.
+
+        They keep their params, bit for bit; at the start they get those of all rows together. What :meth:`fit` makes of
+        such a component does not matter.
+        """
+        if params is None:
+            return self.fit(x, shared_at_start(responsibilities))
+        filled = occupied(responsibilities.sum(axis=0))
+        if filled.all():
+            return self.fit(x, responsibilities, params)
+        if not filled.any():
+            return params
+        with np.errstate(all="ignore"):
+            after = dict(tree.leaves(self.fit(x, responsibilities, params)))
+        kept = {
+            path: np.where(filled.reshape(-1, *[1] * (np.ndim(leaf) - 1)), after[path], leaf)
+            if np.ndim(leaf) and len(leaf) == len(filled)
+            else after[path]
+            for path, leaf in tree.leaves(params)
+        }
+        return tree.replace_leaves(params, kept)
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Any:
         """Return the data checked, and in the form in which the other methods want them.
@@ -137,7 +159,7 @@ class Family(ABC, Generic[FamilyParams]):
 
     def m_step(self, params: FamilyParams, statistics: Any) -> FamilyParams:
         """Return the maximiser given statistics, or any point that is not worse than ``params`` (generalised EM)."""
-        return self.fit(statistics.x, statistics.responsibilities, params)
+        return self.fitted(statistics.x, statistics.responsibilities, params)
 
     def space(self, params: FamilyParams) -> dict[str, Space]:
         """Return spaces of fields of the params that their declaration cannot know: floors, supports."""
@@ -209,3 +231,20 @@ def weighted_means(counts: Array, sums: Array, previous: Array) -> Array:
     filled = occupied(counts).reshape(-1, *[1] * (sums.ndim - 1))
     divisor = np.where(filled, counts.reshape(filled.shape), 1.0)
     return np.where(filled, sums / divisor, previous)
+
+
+def row_weights(responsibilities: Array) -> Array:
+    """Return what each row counts for altogether, relative to the largest, (n_samples,); ones where all are zero."""
+    weights: Array = responsibilities.sum(axis=1)
+    largest = weights.max(initial=0.0)
+    return weights / largest if largest > 0 else np.ones(len(weights))
+
+
+def shared_at_start(responsibilities: Array) -> Array:
+    """Return responsibilities with all rows given to each component that has none."""
+    empty = ~occupied(responsibilities.sum(axis=0))
+    if not empty.any():
+        return responsibilities
+    # Both of the same order of size, or the ones without rows would look empty beside the others.
+    weights = row_weights(responsibilities)[:, None] * (responsibilities.max(initial=0.0) or 1.0)
+    return np.where(empty, weights, responsibilities)

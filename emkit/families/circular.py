@@ -11,11 +11,11 @@ from scipy.special import i0e, i1e
 
 from emkit import space
 from emkit.families.additive import AdditiveFamily, Sums
-from emkit.families.base import Array, Labels, occupied, weighted_means
+from emkit.families.base import Array, Labels, occupied, row_weights, weighted_means
 from emkit.families.capped import Capped
 from emkit.families.positive.exponential import as_floor
 from emkit.families.roots import decreasing_roots
-from emkit.families.supports import Terms, checked, row_weights
+from emkit.families.supports import Terms, checked
 
 #: Above this concentration the log-density is taken from angles between: its two parts cancel.
 LARGE_CONCENTRATION = 1e4

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from emkit import space, tree
 from emkit.arrays import whole_number
-from emkit.families.base import Array, Family, Labels, occupied
+from emkit.families.base import Array, Family, Labels, occupied, row_weights, shared_at_start
 from emkit.families.gaussian.family import Gaussian
 from emkit.families.priors import DirichletPrior
 from emkit.families.starts import kmeans_responsibilities
-from emkit.families.supports import row_weights, shared_at_start
 from emkit.space import Fixed, Simplex, Space, spaces_of
 
 #: The rows of a component are first divided by k-means with this seed: a fit is a function of the rows alone.
@@ -224,13 +223,13 @@ class Mixture(Family[MixtureParams]):
         everything = row_weights(responsibilities)
         # The constants of a whole fit, such as floors, must be those of all rows in every component.
         family = _without_fixed(self.family)
-        begin = family.fit(x, np.repeat(everything[:, None], self.n_mix, axis=1))
+        begin = family.fitted(x, np.repeat(everything[:, None], self.n_mix, axis=1))
         features = _standardised(np.asarray(self.family.features(x)), everything)
         weights, parts = [], []
         for shares in responsibilities.T:
             rule = kmeans_responsibilities(features, self.n_mix, np.random.default_rng(SEED), shares)
             divided = rule * shares[:, None]
-            parts.append(family.fit(x, divided, begin))
+            parts.append(family.fitted(x, divided, begin))
             weights.append(divided.sum(axis=0))
         counts = np.array(weights)
         # A distribution without rows would keep a weight of zero for ever: all start with some.

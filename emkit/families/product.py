@@ -169,7 +169,7 @@ class Product(Family[ProductParams]):
                     raise ValueError(msg)
                 fitted.append(before)
                 continue
-            fitted.append(family.fit(part, _seen(responsibilities, unseen), before))
+            fitted.append(family.fitted(part, _seen(responsibilities, unseen), before))
         return ProductParams(tuple(fitted))
 
     def statistics(self, params: ProductParams, x: ProductRows, responsibilities: Array) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix
-from emkit.families.base import Array, occupied
+from emkit.families.base import Array
 
 #: Stands for ``log 0`` in matrix products, where ``0 * -inf`` would be NaN.
 LOG_ZERO = -1e250
@@ -97,20 +97,3 @@ def finite_log(values: Array) -> Array:
 def with_infinities(log_density: Array) -> Array:
     """Return log-densities with minus infinity wherever a :data:`LOG_ZERO` took part."""
     return np.where(log_density < LOG_ZERO / 2, -np.inf, log_density)
-
-
-def row_weights(responsibilities: Array) -> Array:
-    """Return what each row counts for altogether, relative to the largest, (n_samples,); ones where all are zero."""
-    weights: Array = responsibilities.sum(axis=1)
-    largest = weights.max(initial=0.0)
-    return weights / largest if largest > 0 else np.ones(len(weights))
-
-
-def shared_at_start(responsibilities: Array) -> Array:
-    """Return responsibilities with all rows given to each component that has none."""
-    empty = ~occupied(responsibilities.sum(axis=0))
-    if not empty.any():
-        return responsibilities
-    # Both of the same order of size, or the ones without rows would look empty beside the others.
-    weights = row_weights(responsibilities)[:, None] * (responsibilities.max(initial=0.0) or 1.0)
-    return np.where(empty, weights, responsibilities)

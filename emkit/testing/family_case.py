@@ -93,10 +93,10 @@ class FamilyCase:
 
     def arrive(self, shares: Array) -> Any:
         """Return the params after a fit, repeated until it gains nothing more."""
-        params = self.family.fit(self.x, shares)
+        params = self.family.fitted(self.x, shares)
         value = self.objective(params, shares)
         for _ in range(MAX_STEPS):
-            following = self.family.fit(self.x, shares, params)
+            following = self.family.fitted(self.x, shares, params)
             after = self.objective(following, shares)
             params, gain, value = following, after - value, after
             if gain < ARRIVED + self.rounding(params, shares):

@@ -36,7 +36,7 @@ SAMPLE_ROWS = 2000
 
 def log_densities_are_numbers(case: FamilyCase) -> None:
     """``log_density`` has a row for each row, a column for each component, and neither NaN nor +inf."""
-    density = case.family.log_density(case.family.fit(case.x, case.shares()), case.x)
+    density = case.family.log_density(case.family.fitted(case.x, case.shares()), case.x)
     shape = (len(case.x), case.n_components)
     assert density.shape == shape, f"log_density has the shape {density.shape}, not {shape}."
     assert not np.isnan(density).any(), "log_density holds NaN."
@@ -62,7 +62,7 @@ def a_fit_is_a_maximum(case: FamilyCase) -> None:
 def an_m_step_never_lowers_the_objective(case: FamilyCase) -> None:
     """From params fitted to other shares, M-steps only climb."""
     shares = case.shares(1)
-    params = case.family.fit(case.x, case.shares(2))
+    params = case.family.fitted(case.x, case.shares(2))
     before = case.objective(params, shares)
     for n in range(10):
         params = case.step(params, shares)
@@ -77,7 +77,7 @@ def a_fit_is_an_m_step(case: FamilyCase) -> None:
     """``fit`` with params and ``m_step`` on statistics taken at them arrive at the same objective, or nearly so."""
     shares = case.shares()
     params = case.arrive(shares)
-    for name, found in (("m_step", case.step(params, shares)), ("fit", case.family.fit(case.x, shares, params))):
+    for name, found in (("m_step", case.step(params, shares)), ("fit", case.family.fitted(case.x, shares, params))):
         gap = case.objective(found, shares) - case.objective(params, shares)
         assert abs(gap) <= PROBE_GAIN + 10 * case.rounding(params, shares), (
             f"At a maximum {name} moves the objective by {gap:.3g} nats."
@@ -86,7 +86,7 @@ def a_fit_is_an_m_step(case: FamilyCase) -> None:
 
 def params_of_a_family_stay_in_their_space(case: FamilyCase) -> None:
     """The first fit and what M-steps return lie in the declared space; constants of the fit stay what they were."""
-    params = case.family.fit(case.x, case.shares())
+    params = case.family.fitted(case.x, case.shares())
     spaces = spaces_of(case.family, params)
     constants = {path: leaf for path, leaf in tree.leaves(params) if isinstance(spaces[path], Fixed)}
     for n in range(4):
@@ -102,12 +102,12 @@ def no_method_of_a_family_mutates(case: FamilyCase) -> None:
     """No method changes its rows, shares, params, statistics or the family."""
     family, shares = case.family, case.shares()
     raw = case.raw.copy()
-    params = family.fit(case.x, shares)
+    params = family.fitted(case.x, shares)
     statistics = family.statistics(params, case.x, shares)
     given = (raw, content(case.x), shares, params, statistics, vars_of(family))
     before = copy.deepcopy(given)
     family.prepare(raw, case.lengths)
-    family.fit(case.x, shares, params)
+    family.fitted(case.x, shares, params)
     family.m_step(params, statistics)
     family.log_density(params, case.x)
     family.features(case.x)
@@ -120,7 +120,7 @@ def no_method_of_a_family_mutates(case: FamilyCase) -> None:
 def a_family_is_deterministic(case: FamilyCase) -> None:
     """Two fits, and two M-steps, of the same input have the same bits."""
     shares = case.shares()
-    first, second = (case.family.fit(case.x, shares) for _ in range(2))
+    first, second = (case.family.fitted(case.x, shares) for _ in range(2))
     assert same(first, second), "Two fits of the same rows differ."
     assert same(case.step(first, shares), case.step(first, shares)), "Two M-steps on the same rows differ."
 
@@ -130,7 +130,7 @@ def statistics_of_parts_add(case: FamilyCase) -> None:
     if not case.family.is_additive:
         raise DoesNotApply
     shares = case.shares()
-    params = case.family.fit(case.x, shares)
+    params = case.family.fitted(case.x, shares)
     middle = len(case.x) // 3
     parts = [
         case.family.statistics(params, take(case.x, rows), shares[rows])
@@ -148,15 +148,15 @@ def statistics_of_parts_add(case: FamilyCase) -> None:
 def an_empty_component_keeps_its_params(case: FamilyCase) -> None:
     """A component without rows keeps its params bit for bit; without any rows at all, all of them are kept."""
     family, shares = case.family, case.shares()
-    params = family.fit(case.x, shares)
-    nothing = family.fit(case.x, np.zeros_like(shares), params)
+    params = family.fitted(case.x, shares)
+    nothing = family.fitted(case.x, np.zeros_like(shares), params)
     assert same(nothing, params), "A fit to responsibilities of zero does not return the params it was given."
     assert same(case.step(params, np.zeros_like(shares)), params), "An M-step without rows changes the params."
     # Which fields have an axis of components is seen from a fit with one more of them.
-    wider = dict(tree.leaves(family.fit(case.x, case.shares(0, case.n_components + 1))))
+    wider = dict(tree.leaves(family.fitted(case.x, case.shares(0, case.n_components + 1))))
     emptied = case.shares(3)
     emptied[:, 0] = 0.0
-    for how, after in (("fit", family.fit(case.x, emptied, params)), ("m_step", case.step(params, emptied))):
+    for how, after in (("fit", family.fitted(case.x, emptied, params)), ("m_step", case.step(params, emptied))):
         values = dict(tree.leaves(after))
         for path, leaf in tree.leaves(params):
             if np.shape(leaf) == np.shape(wider[path]):
@@ -171,15 +171,15 @@ def an_empty_component_starts_as_all_rows_together(case: FamilyCase) -> None:
     """At the start a component without rows has params inside their space: those of all rows, if none are shared."""
     shares = case.shares(3)
     shares[:, 0] = 0.0
-    params = case.family.fit(case.x, shares)
+    params = case.family.fitted(case.x, shares)
     wrong = outside(case.family, params)
     assert not wrong, f"With an empty component at the start: {wrong}"
-    wider = dict(tree.leaves(case.family.fit(case.x, case.shares(0, case.n_components + 1))))
+    wider = dict(tree.leaves(case.family.fitted(case.x, case.shares(0, case.n_components + 1))))
     spaces = spaces_of(case.family, params)
     for path, leaf in tree.leaves(params):
         if np.shape(leaf) == np.shape(wider[path]) and not isinstance(spaces[path], Fixed):
             raise DoesNotApply
-    together = case.family.fit(case.x, shares.sum(axis=1, keepdims=True))
+    together = case.family.fitted(case.x, shares.sum(axis=1, keepdims=True))
     found = case.family.log_density(params, case.x)[:, 0]
     expected = case.family.log_density(together, case.x)[:, 0]
     assert np.allclose(found, expected, rtol=1e-6, atol=1e-6), (
@@ -192,8 +192,8 @@ def weights_count_as_repetitions(case: FamilyCase) -> None:
     shares = case.shares()
     times = case.rng().integers(0, 4, size=len(case.x))
     copies = np.repeat(np.arange(len(case.x)), times)
-    weighted = case.family.fit(case.x, shares * times[:, None])
-    repeated = case.family.fit(take(case.x, copies), shares[copies])
+    weighted = case.family.fitted(case.x, shares * times[:, None])
+    repeated = case.family.fitted(take(case.x, copies), shares[copies])
     for (path, one), (_, two) in zip(tree.leaves(weighted), tree.leaves(repeated), strict=True):
         size = max(float(np.abs(one).max(initial=0.0)), 1e-300)
         gap = float(np.abs(np.asarray(one) - np.asarray(two)).max(initial=0.0))
@@ -203,7 +203,7 @@ def weights_count_as_repetitions(case: FamilyCase) -> None:
 def the_complete_score_is_the_gradient(case: FamilyCase) -> None:
     """Where it is offered: ``complete_score`` agrees with differences of the weighted log-likelihood."""
     shares = case.shares(1)
-    params = case.family.fit(case.x, case.shares(2))
+    params = case.family.fitted(case.x, case.shares(2))
     statistics = case.family.statistics(params, case.x, shares)
     score, is_offered = offered(lambda: entries(case.family.complete_score(params, statistics)))
     if not is_offered:
@@ -238,7 +238,7 @@ def rows_that_miss_can_be_taken_out(case: FamilyCase) -> None:
     assert len(prepared) == len(holes), f"{len(holes)} rows became {len(prepared)} prepared ones."
     if getattr(prepared, "missing", np.zeros(1)).sum() > len(holes) - len(seen):
         raise DoesNotApply
-    params = case.family.fit(case.x, case.shares())
+    params = case.family.fitted(case.x, case.shares())
     found = case.family.log_density(params, take(prepared, seen))
     expected = case.family.log_density(params, case.x)
     assert np.allclose(found, expected, rtol=RTOL, atol=RTOL), "Rows of NaN change the log-density of the others."
@@ -247,7 +247,7 @@ def rows_that_miss_can_be_taken_out(case: FamilyCase) -> None:
 def samples_refitted_from_the_truth_stay_near_it(case: FamilyCase) -> None:
     """A fit to rows drawn from the params gains no more over these than chance allows (a likelihood ratio)."""
     family, rng = case.family, case.rng()
-    truth = family.fit(case.x, case.shares())
+    truth = family.fitted(case.x, case.shares())
     components = rng.integers(0, case.n_components, size=SAMPLE_ROWS)
     seen = case.raw[~np.isnan(case.raw).any(axis=1)]
     templates = seen[rng.integers(0, len(seen), size=SAMPLE_ROWS)]
@@ -258,7 +258,7 @@ def samples_refitted_from_the_truth_stay_near_it(case: FamilyCase) -> None:
     shares = np.eye(case.n_components)[components[SAMPLE_ROWS - len(fresh.x) :]]
     refitted = truth
     for _ in range(50):
-        refitted = family.fit(fresh.x, shares, refitted)
+        refitted = family.fitted(fresh.x, shares, refitted)
     gain = 2 * (fresh.log_likelihood(refitted, shares) - fresh.log_likelihood(truth, shares))
     limit = float(special.chdtri(max(n_free(spaces_of(family, truth), truth), 1), SAMPLING_RISK))
     assert gain <= limit, (

@@ -11,11 +11,11 @@ from scipy.special import betainc, gammaln, pdtr, xlogy
 
 from emkit import space
 from emkit.families.additive import AdditiveFamily
-from emkit.families.base import Array, Labels, occupied, weighted_means
+from emkit.families.base import Array, Labels, occupied, row_weights, shared_at_start, weighted_means
 from emkit.families.codes import CodedRows
 from emkit.families.counts.rising import KNOTS, knot_weights, log_rising
 from emkit.families.roots import decreasing_roots
-from emkit.families.supports import COUNTS, are_counts, checked, row_weights, shared_at_start
+from emkit.families.supports import COUNTS, are_counts, checked
 
 #: Below this ``dispersion * mean`` the differences of :func:`_phi` and :func:`_chi` cancel, and series are used.
 SMALL_PRODUCT = 0.01

@@ -11,11 +11,11 @@ from scipy.special import digamma, gammainc, gammaln, zeta
 
 from emkit import space
 from emkit.families.additive import LinearFamily, Sums
-from emkit.families.base import Array, Labels, occupied, weighted_means
+from emkit.families.base import Array, Labels, occupied, row_weights, weighted_means
 from emkit.families.capped import Capped
 from emkit.families.positive.exponential import as_floor
 from emkit.families.roots import decreasing_roots
-from emkit.families.supports import Terms, checked, row_weights
+from emkit.families.supports import Terms, checked
 
 #: Above this shape ``log(shape) - digamma(shape)`` is taken from its asymptotic series: the difference cancels.
 LARGE_SHAPE = 100.0

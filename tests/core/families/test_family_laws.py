@@ -8,8 +8,7 @@ import pytest
 
 from emkit import space
 from emkit.families import Family
-from emkit.families.base import weighted_means
-from emkit.families.supports import shared_at_start
+from emkit.families.base import shared_at_start, weighted_means
 from emkit.testing import FAMILY_LAWS, check_family, survey_family
 
 ROWS = np.random.default_rng(3).rayleigh(2.0, size=(200, 1))
@@ -124,7 +123,7 @@ class WithNothingForEmptyComponents(Rayleigh):
 
 
 class WithAPoorStart(Rayleigh):
-    def fit(self, x, responsibilities, params=None):
+    def fitted(self, x, responsibilities, params=None):
         if params is None:
             params = RayleighParams(np.ones(responsibilities.shape[1]), np.ones(1))
         return self.m_step(params, self.statistics(params, x, responsibilities))
@@ -192,3 +191,27 @@ def test_every_law_has_a_family_that_breaks_it():
 def test_the_error_names_the_law_and_the_numbers():
     with pytest.raises(AssertionError, match=r"(?s)breaks 1 of .* laws.*BROKEN.*complete score of scales\[\d\] is"):
         check_family(WithHalfAScore(), ROWS)
+
+
+def test_the_fifteen_lines_of_the_docstring_obey_every_law():
+    @attrs.frozen
+    class Plain(Family):
+        def log_density(self, params, x):
+            return np.log(x / params.scales**2) - x**2 / (2 * params.scales**2)
+
+        def fit(self, x, responsibilities, params=None):
+            squares = (responsibilities.T @ x**2)[:, 0]
+            return PlainParams(np.sqrt(squares / (2 * responsibilities.sum(axis=0))))
+
+        def sample(self, params, components, rng):
+            return rng.rayleigh(params.scales[components])[:, None]
+
+    x = np.random.default_rng(0).rayleigh(2.0, (60, 1))
+    assert not survey_family(Plain(), x).broken
+
+
+@attrs.frozen(eq=False)
+class PlainParams:
+    """Scales of distributions."""
+
+    scales: np.ndarray = space.positive()
