@@ -35,6 +35,8 @@ class IncompleteRows:
     @classmethod
     def of(cls, x: Array) -> Self:
         """Return the rows grouped."""
+        if not len(x):
+            return cls(x, [], [])
         seen = ~np.isnan(x)
         # Sorted by their cells packed into bytes, which compare much faster than rows of booleans.
         packed = np.packbits(seen, axis=1)

@@ -1,5 +1,6 @@
 """Gaussian rows of which some cells are missing: marginal densities and exact EM."""
 
+import attrs
 import numpy as np
 import pytest
 from scipy import optimize, stats
@@ -141,3 +142,12 @@ def test_a_column_that_nobody_has_seen_does_no_harm(structure):
     params = start(family, x)
     assert np.isfinite(params.means).all()
     assert np.isfinite(family.log_density(params, family.prepare(x))).all()
+
+
+def test_no_rows_at_all_add_nothing():
+    family = Gaussian("full")
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    params = family.fit(x, np.full((20, 2), 0.5))
+    none = IncompleteRows.of(np.zeros((0, 2)))
+    assert family.log_density(params, none).shape == (0, 2)
+    assert not any(np.any(leaf) for leaf in attrs.astuple(family.statistics(params, none, np.zeros((0, 2)))))
