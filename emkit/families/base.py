@@ -121,13 +121,9 @@ class Family(ABC, Generic[FamilyParams]):
             return params
         with np.errstate(all="ignore"):
             after = dict(tree.leaves(self.fit(x, responsibilities, params)))
-        kept = {
-            path: np.where(filled.reshape(-1, *[1] * (np.ndim(leaf) - 1)), after[path], leaf)
-            if np.ndim(leaf) and len(leaf) == len(filled)
-            else after[path]
-            for path, leaf in tree.leaves(params)
-        }
-        return tree.replace_leaves(params, kept)
+        own = self._of_components(params, len(filled))
+        kept = {path: np.where(filled.reshape(-1, *[1] * (leaf.ndim - 1)), after[path], leaf) for path, leaf in own}
+        return tree.replace_leaves(params, after | kept)
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Any:
         """Return the data checked, and in the form in which the other methods want them.
@@ -189,17 +185,29 @@ class Family(ABC, Generic[FamilyParams]):
         raise MissingCapabilityError(_missing(self, "cumulative(params, x)"))
 
     def permuted(self, params: FamilyParams, order: Labels) -> FamilyParams:
-        """Return params with component ``order[k]`` as the new component k.
+        """Return params with component ``order[k]`` as the new component k."""
+        return tree.replace_leaves(
+            params, {path: leaf[order] for path, leaf in self._of_components(params, len(order))}
+        )
 
-        By default every array that is no constant and has as long a first axis holds the components along it.
+    def shared_fields(self, params: FamilyParams) -> tuple[str, ...]:
+        """Return the fields of the params that all components share, besides constants: a tied covariance, say.
+
+        Those of parts have dotted names. Every other array whose first axis is as long as there are components has them along it.
         """
-        spaces = spaces_of(self, params)
-        moved = {
-            path: np.asarray(leaf)[order]
+        return ()
+
+    def _of_components(self, params: FamilyParams, n_components: int) -> list[tuple[tree.Path, Array]]:
+        """Return the arrays that have the components along their first axis."""
+        spaces, shared = spaces_of(self, params), self.shared_fields(params)
+        return [
+            (path, np.asarray(leaf))
             for path, leaf in tree.leaves(params)
-            if np.ndim(leaf) and len(leaf) == len(order) and not isinstance(spaces[path], Fixed)
-        }
-        return tree.replace_leaves(params, moved)
+            if np.ndim(leaf)
+            and len(leaf) == n_components
+            and tree.path_name(path) not in shared
+            and not isinstance(spaces[path], Fixed)
+        ]
 
     def offers(self, name: str) -> bool:
         """Return whether the family has an optional method of that name."""

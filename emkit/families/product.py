@@ -109,6 +109,11 @@ class Product(Family[ProductParams]):
         """Whether the statistics of all parts are sums over rows."""
         return all(family.is_additive for _, family in self.parts)
 
+    def shared_fields(self, params: ProductParams) -> tuple[str, ...]:
+        """Return those of all parts."""
+        pairs = enumerate(zip(self._families, params.parts, strict=True))
+        return tuple(f"parts[{i}].{name}" for i, (family, own) in pairs for name in family.shared_fields(own))
+
     @property
     def has_sampler(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether all parts have one."""

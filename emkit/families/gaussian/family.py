@@ -11,7 +11,7 @@ from scipy import special
 
 from emkit.arrays import as_matrix, one_of
 from emkit.families.base import Family, Labels
-from emkit.families.gaussian.covariance import CovarianceStructure, Full, as_structure
+from emkit.families.gaussian.covariance import CovarianceStructure, Full, Tied, as_structure
 from emkit.families.gaussian.densities import Gaussians, gaussian_m_step
 from emkit.families.gaussian.expansions import Array
 from emkit.families.gaussian.forms import gradients
@@ -140,6 +140,10 @@ class Gaussian(Family[GaussianParams]):
     def features(self, x: Rows) -> Array:
         """Return the rows, a gap filled by the mean of its column."""
         return x.filled() if isinstance(x, IncompleteRows) else x
+
+    def shared_fields(self, params: GaussianParams) -> tuple[str, ...]:
+        """Return the one covariance of a tied structure."""
+        return ("covariances",) if isinstance(self.covariance, Tied) else ()
 
     def mean(self, params: GaussianParams) -> Array:
         """Return the means."""

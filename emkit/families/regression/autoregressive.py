@@ -13,7 +13,7 @@ from emkit import space
 from emkit.arrays import as_matrix, whole_number
 from emkit.families.additive import AdditiveFamily
 from emkit.families.base import Array, Labels, row_weights
-from emkit.families.gaussian.covariance import CovarianceStructure, Full, as_structure
+from emkit.families.gaussian.covariance import CovarianceStructure, Full, Tied, as_structure
 from emkit.families.gaussian.densities import Gaussians
 from emkit.families.gaussian.pieces import as_floor, draw_deviations, neutral_gaussians, space_of_covariances
 from emkit.families.gaussian.units import location_and_scale
@@ -123,6 +123,10 @@ class Autoregressive(AdditiveFamily[AutoregressiveParams]):
             before = rows[t : t + self.order][::-1]
             rows[t + self.order] += np.einsum("lij,lj->i", params.coefficients[k], before)
         return rows[self.order :]
+
+    def shared_fields(self, params: AutoregressiveParams) -> tuple[str, ...]:
+        """Return the one covariance of a tied structure."""
+        return ("covariances",) if isinstance(self.covariance, Tied) else ()
 
     def space(self, params: AutoregressiveParams) -> dict[str, Space]:
         """Return spaces with the floor, in units of the data."""

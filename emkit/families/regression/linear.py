@@ -111,6 +111,10 @@ class LinearRegression(AdditiveFamily[LinearRegressionParams]):
         deviations = np.sqrt(np.broadcast_to(params.variances, (len(params.coefficients),)))[components]
         return np.column_stack([means + deviations * rng.standard_normal(len(x)), x[:, 1:]])
 
+    def shared_fields(self, params: LinearRegressionParams) -> tuple[str, ...]:
+        """Return the one variance, if there is one for all."""
+        return ("variances",) if self.shared_variance else ()
+
     def space(self, params: LinearRegressionParams) -> dict[str, Space]:
         """Return spaces with the floor, in units of the data."""
         unit = params.response_scale / params.scale

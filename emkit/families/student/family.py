@@ -193,6 +193,10 @@ class StudentT(Family[StudentTParams]):
         zeros = np.zeros_like(scale)
         return StudentTParams(means / scale, self.covariance.rescale(scatters, 1.0 / scale), df, zeros, zeros)
 
+    def shared_fields(self, params: StudentTParams) -> tuple[str, ...]:
+        """Return the one scatter of a tied structure."""
+        return ("scatters",) if isinstance(self.covariance, Tied) else ()
+
     def mean(self, params: StudentTParams) -> Array:
         """Return the locations; NaN where a component has no mean."""
         return np.where(params.df[:, None] > 1, params.means, np.nan)
