@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import attrs
 import numpy as np
 
-from emkit.families.base import Array, Family, FamilyParams, shared_at_start
+from emkit.families.base import Array, Family, FamilyParams
+from emkit.families.responsibilities import shared_at_start
 from emkit.families.supports import LOG_ZERO, Terms, with_infinities
 
 

@@ -11,9 +11,10 @@ from scipy.special import i0e, i1e
 
 from emkit import space
 from emkit.families.additive import AdditiveFamily, Sums
-from emkit.families.base import Array, Labels, occupied, row_weights, weighted_means
+from emkit.families.base import Array, Labels
 from emkit.families.capped import Capped
 from emkit.families.positive.exponential import as_floor
+from emkit.families.responsibilities import occupied, row_weights, weighted_means
 from emkit.families.roots import decreasing_roots
 from emkit.families.supports import Terms, checked
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from emkit import space, tree
 from emkit.arrays import whole_number
-from emkit.families.base import Array, Family, Labels, occupied, row_weights, shared_at_start
+from emkit.families.base import Array, Family, Labels
 from emkit.families.gaussian.family import Gaussian
 from emkit.families.priors import DirichletPrior
+from emkit.families.responsibilities import occupied, row_weights, shared_at_start
 from emkit.families.starts import kmeans_responsibilities
 from emkit.space import Fixed, Simplex, Space, spaces_of
 

@@ -151,7 +151,7 @@ class MixtureModel(LatentModel[MixtureData, MixtureParams, MixtureStatistics]):
         if weights is not None:
             shares = shares * weights[:, None]
         counts = shares.sum(axis=0) + shares.sum() / (10 * self.n_components)
-        return MixtureParams(counts / counts.sum(), self.family.fit(rows.rows, shares))
+        return MixtureParams(counts / counts.sum(), self.family.fitted(rows.rows, shares))
 
     def log_density(self, params: MixtureParams, x: Array) -> Array:
         """Return ``log p(x_n)``, shape (n_samples,); zero for rows of which nothing was seen."""

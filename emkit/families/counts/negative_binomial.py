@@ -11,9 +11,10 @@ from scipy.special import betainc, gammaln, pdtr, xlogy
 
 from emkit import space
 from emkit.families.additive import AdditiveFamily
-from emkit.families.base import Array, Labels, occupied, row_weights, shared_at_start, weighted_means
+from emkit.families.base import Array, Labels
 from emkit.families.codes import CodedRows
 from emkit.families.counts.rising import KNOTS, knot_weights, log_rising
+from emkit.families.responsibilities import occupied, row_weights, shared_at_start, weighted_means
 from emkit.families.roots import decreasing_roots
 from emkit.families.supports import COUNTS, are_counts, checked
 

@@ -11,8 +11,9 @@ from scipy.special import gammaln, pdtr
 
 from emkit import space
 from emkit.families.additive import LinearFamily, Sums
-from emkit.families.base import Array, Labels, occupied
+from emkit.families.base import Array, Labels
 from emkit.families.priors import GammaPrior
+from emkit.families.responsibilities import occupied
 from emkit.families.supports import COUNTS, Terms, are_counts, checked, finite_log
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from emkit import space
 from emkit.arrays import whole_number
 from emkit.families.additive import AdditiveFamily
-from emkit.families.base import Array, Labels, occupied, weighted_means
+from emkit.families.base import Array, Labels
 from emkit.families.codes import CodedRows
 from emkit.families.priors import DirichletPrior
+from emkit.families.responsibilities import occupied, weighted_means
 from emkit.families.supports import are_counts, checked, refuse
 
 #: Most symbols that are guessed from the data; more must be meant.

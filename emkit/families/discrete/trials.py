@@ -12,8 +12,9 @@ from scipy.special import gammaln
 from emkit import space
 from emkit.arrays import whole_number
 from emkit.families.additive import LinearFamily, Sums
-from emkit.families.base import Array, Labels, occupied, row_weights, weighted_means
+from emkit.families.base import Array, Labels
 from emkit.families.priors import BetaPrior, DirichletPrior
+from emkit.families.responsibilities import occupied, row_weights, weighted_means
 from emkit.families.supports import COUNTS, Terms, are_counts, checked, finite_log
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from emkit import space
 from emkit.arrays import share
 from emkit.families.additive import LinearFamily, Sums
-from emkit.families.base import Array, Labels, occupied, row_weights
+from emkit.families.base import Array, Labels
 from emkit.families.priors import GammaPrior
+from emkit.families.responsibilities import occupied, row_weights
 from emkit.families.supports import Terms, checked
 
 

@@ -12,12 +12,13 @@ from scipy import special
 from emkit import space
 from emkit.arrays import as_matrix, whole_number
 from emkit.families.additive import AdditiveFamily
-from emkit.families.base import Array, Labels, row_weights
+from emkit.families.base import Array, Labels
 from emkit.families.gaussian.covariance import CovarianceStructure, Full, Tied, as_structure
 from emkit.families.gaussian.densities import Gaussians
 from emkit.families.gaussian.pieces import as_floor, draw_deviations, neutral_gaussians, space_of_covariances
 from emkit.families.gaussian.units import location_and_scale
 from emkit.families.regression.gaussian import DesignRows, LinearGaussians, RegressionSums, Units
+from emkit.families.responsibilities import row_weights
 from emkit.space import Real, Space
 
 

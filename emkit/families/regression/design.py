@@ -10,7 +10,8 @@ import numpy as np
 
 from emkit import space
 from emkit.arrays import as_matrix, column_scales
-from emkit.families.base import Array, row_weights
+from emkit.families.base import Array
+from emkit.families.responsibilities import row_weights
 from emkit.families.supports import refuse
 
 #: Directions of the standardised covariates with less than this share of the largest curvature are not determined.

@@ -10,12 +10,12 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.families.base import occupied
 from emkit.families.gaussian.covariance import CovarianceStructure
 from emkit.families.gaussian.expansions import Array, Booleans
 from emkit.families.gaussian.forms import gradients, log_determinants, products
 from emkit.families.gaussian.moments import GaussianMoments
 from emkit.families.regression.design import solve
+from emkit.families.responsibilities import occupied
 
 #: Rows handled at a time.
 BLOCK_ROWS = 4096

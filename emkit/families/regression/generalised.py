@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, gammaln
 
 from emkit.errors import MissingCapabilityError
-from emkit.families.base import Array, Family, Labels, SharedRows, occupied, shared_at_start
+from emkit.families.base import Array, Family, Labels, SharedRows
 from emkit.families.regression.design import (
     CoefficientParams,
     RegressionRows,
@@ -29,6 +29,7 @@ from emkit.families.regression.design import (
     to_standard,
 )
 from emkit.families.regression.newton import fit_components, logistic, poisson
+from emkit.families.responsibilities import occupied, shared_at_start
 from emkit.families.supports import COUNTS, are_counts
 from emkit.space import Space
 

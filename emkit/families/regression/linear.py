@@ -12,12 +12,13 @@ from scipy import special
 from emkit import space
 from emkit.arrays import as_matrix
 from emkit.families.additive import AdditiveFamily
-from emkit.families.base import Array, Labels, row_weights
+from emkit.families.base import Array, Labels
 from emkit.families.gaussian.covariance import CovarianceStructure, Spherical, Tied
 from emkit.families.gaussian.pieces import as_floor, space_of_covariances
 from emkit.families.gaussian.units import location_and_scale
 from emkit.families.regression.gaussian import DesignRows, LinearGaussians, RegressionSums, Units
 from emkit.families.regression.generalised import no_sampler
+from emkit.families.responsibilities import row_weights
 from emkit.space import Real, Space
 
 

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 from scipy.special import expit
 
-from emkit.families.base import Array, occupied
+from emkit.families.base import Array
 from emkit.families.regression.design import (
     CoefficientParams,
     RegressionRows,
@@ -19,6 +19,7 @@ from emkit.families.regression.design import (
     standardised,
     to_standard,
 )
+from emkit.families.responsibilities import occupied
 
 #: Above this predictor its exponential is infinite.
 LARGEST_PREDICTOR = 709.0

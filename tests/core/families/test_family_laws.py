@@ -8,7 +8,7 @@ import pytest
 
 from emkit import space
 from emkit.families import Family
-from emkit.families.base import shared_at_start, weighted_means
+from emkit.families.responsibilities import shared_at_start, weighted_means
 from emkit.testing import FAMILY_LAWS, check_family, survey_family
 
 ROWS = np.random.default_rng(3).rayleigh(2.0, size=(200, 1))
