@@ -9,8 +9,8 @@
 """
 
 from emkit_hmm.chains.base import Chain
+from emkit_hmm.chains.cut import Durations
 from emkit_hmm.chains.durations import (
-    Durations,
     FreeDurationParams,
     FreeDurations,
     NegativeBinomialDurationParams,
@@ -25,6 +25,7 @@ from emkit_hmm.chains.semi_markov import SemiMarkov, SemiMarkovParams
 from emkit_hmm.chains.stationary import Stationary, StationaryParams, stationary_distribution
 from emkit_hmm.faces.discrete import CategoricalHMM, MultinomialHMM
 from emkit_hmm.faces.gaussian import GaussianHMM
+from emkit_hmm.faces.general import HMM
 from emkit_hmm.faces.mixture import GMMHMM
 from emkit_hmm.faces.poisson import PoissonHMM
 from emkit_hmm.inference.decoding import k_best, viterbi
@@ -35,10 +36,11 @@ from emkit_hmm.inference.sampling import sample_paths
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
 from emkit_hmm.sequences import Sequence, Sequences
-from emkit_hmm.starts import Start
+from emkit_hmm.starts import StartingPoint
 
 __all__ = [
     "GMMHMM",
+    "HMM",
     "CategoricalHMM",
     "Chain",
     "Durations",
@@ -65,7 +67,7 @@ __all__ = [
     "SemiMarkovParams",
     "Sequence",
     "Sequences",
-    "Start",
+    "StartingPoint",
     "Stationary",
     "StationaryParams",
     "filtered",

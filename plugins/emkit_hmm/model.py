@@ -15,11 +15,13 @@ from emkit.families import Family, Gaussian
 from emkit.space import Fixed, Space, spaces_of
 from emkit_hmm.chains.base import Chain
 from emkit_hmm.chains.markov import Markov
+from emkit_hmm.known import known_states, with_known_states
 from emkit_hmm.order import part_at, state_order
 from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
 from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences, prepared
+from emkit_hmm.reachable import fit_off_bounds, require_possible
 from emkit_hmm.sequences import Sequences, gathered, resampled
-from emkit_hmm.starts import Start, as_start, starting_responsibilities, with_fields
+from emkit_hmm.starts import StartingPoint, as_start, starting_responsibilities, with_fields
 from emkit_hmm.ties import Ties, as_ties
 
 Array = NDArray[np.float64]
@@ -32,6 +34,11 @@ ALL_SEQUENCES = 2**62
 
 def _n_states(value: Any) -> int:
     return whole_number(value, "n_states")
+
+
+def _usual_start(model: HiddenMarkovModel) -> StartingPoint:
+    # Rows near to each other need not lie on the same line.
+    return StartingPoint("kmeans" if model.emission.has_sampler else "random")
 
 
 @attrs.frozen
@@ -48,8 +55,9 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         (transitions depend on covariates) or :class:`SemiMarkov` (explicit durations).
     ties : sequence of int, optional
         The number of the distribution that each state emits from; states with the same number share it.
-    start : Start or {"kmeans", "k-means++", "random", "random_from_data"}
-        How rows are divided among the states at the start, and what starts at given values.
+    start : StartingPoint or {"kmeans", "k-means++", "random", "random_from_data"}
+        How rows are divided among the states at the start, and what starts at given values. By default "kmeans", for
+        regressions "random".
     is_emission_fixed : bool
         Whether only the chain is estimated.
     """
@@ -58,7 +66,9 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
     emission: Family[Any] = attrs.field(factory=Gaussian)
     chain: Chain[Any] = attrs.field(factory=Markov, kw_only=True)
     ties: Ties = attrs.field(factory=Ties, converter=as_ties, kw_only=True)
-    start: Start = attrs.field(factory=Start, converter=as_start, kw_only=True)
+    start: StartingPoint = attrs.field(
+        default=attrs.Factory(_usual_start, takes_self=True), converter=as_start, kw_only=True
+    )
     is_emission_fixed: bool = attrs.field(default=False, kw_only=True)
 
     @property
@@ -75,17 +85,22 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         """Return validated sequences, cut into the columns that the recursions run through."""
         return prepared(leaf, self.emission, self.n_states)
 
-    def e_step(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> EStep[HiddenMarkovStatistics]:
-        """Return expected counts of the path, statistics of the emissions, and the log-likelihood."""
+    def e_step(
+        self, params: HiddenMarkovParams, data: HiddenMarkovData, temperature: float = 1.0
+    ) -> EStep[HiddenMarkovStatistics]:
+        """Return expected counts of the path, statistics of the emissions, and the log-likelihood.
+
+        At another temperature they are those of deterministic annealing; see :func:`emkit.anneal`.
+        """
         sequences = self.prepare(data)
-        found = self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences)
+        found = self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences, temperature)
         emission = self.emission.statistics(
             params.emission, sequences.rows, self._responsibilities(found.smoothed, sequences)
         )
-        log_likelihoods = found.log_likelihoods
+        log_likelihoods = found.log_likelihoods * temperature
         if sequences.weights is not None:
             counted = sequences.weights > 0
-            log_likelihoods = (log_likelihoods * sequences.weights)[counted]
+            log_likelihoods = log_likelihoods[counted] * sequences.weights[counted]
         return EStep(
             HiddenMarkovStatistics(found.statistics, emission),
             float(log_likelihoods.sum()),
@@ -105,15 +120,19 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         if not sequences.n_observations > 0:
             msg = "Nothing was observed: every row is missing, or all weights are zero."
             raise DegenerateError(msg)
-        responsibilities = starting_responsibilities(
-            self.emission.features(sequences.rows), self.n_components, self.start.kind, rng
-        )
         weights = self._seen_weights(sequences)
-        if weights is not None:
-            responsibilities = responsibilities * weights[:, None]
+        features = self.emission.features(sequences.rows)
+        shares = starting_responsibilities(features, self.n_components, self.start.kind, rng, weights)
+        if sequences.log_labels is not None:
+            seen = slice(None) if sequences.seen is None else sequences.seen
+            known, is_known = known_states(sequences.log_labels[seen])
+            shares = with_known_states(shares, self.ties.gather(known, self.n_components), is_known)
         chain = self.chain.initialize(self.n_states, sequences, rng)
-        emission = self.emission.fit(sequences.rows, responsibilities)
-        return HiddenMarkovParams(with_fields(chain, self.start.chain), with_fields(emission, self.start.emission))
+        emission = fit_off_bounds(self.emission, sequences.rows, shares, weights)
+        params = HiddenMarkovParams(with_fields(chain, self.start.chain), with_fields(emission, self.start.emission))
+        if sequences.log_labels is not None or not self.chain.is_exchangeable or self.start.emission:
+            require_possible(self.log_likelihoods(params, sequences), sequences.weights)
+        return params
 
     def log_emission(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
         """Return ``log p(x_t | z_t = k)`` plus what is known of the states, (n_samples, n_states); 0 where missing."""

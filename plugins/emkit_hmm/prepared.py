@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix
+from emkit.errors import DegenerateError
 from emkit.families import Family
 from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.sequences import Sequences, checked_lengths, gathered, log_labels_of, weights_of
@@ -63,6 +64,9 @@ class PreparedSequences:
         return None if self.weights is None else np.repeat(self.weights, self.lengths)
 
 
+#: What a row may look like of which there is to be nothing but the form.
+PLACEHOLDERS = (0.0, 1.0, 0.5)
+
 #: A matrix (one sequence), a list of matrices or of :class:`Sequence`, or :class:`Sequences`.
 HiddenMarkovData: TypeAlias = "Array | Series[Any] | Sequences | PreparedSequences"
 
@@ -83,7 +87,10 @@ def prepared(leaf: HiddenMarkovData, emission: Family[Any], n_states: int) -> Pr
     seen = None
     if not emission.accepts_nan and holes.any():
         seen = np.flatnonzero(~holes.any(axis=1))
-    rows = emission.prepare(x, lengths) if seen is None else emission.prepare(x[seen])
+    if seen is None:
+        rows = emission.prepare(x, lengths)
+    else:
+        rows = emission.prepare(x[seen]) if len(seen) else _no_rows(emission, x.shape[1])
     counted = np.ones(len(x)) if weights is None else np.repeat(weights, lengths)
     if seen is None:
         # Rows of autoregressions without a row before them say nothing either.
@@ -101,3 +108,18 @@ def prepared(leaf: HiddenMarkovData, emission: Family[Any], n_states: int) -> Pr
         covariates=covariates,
         n_observations=float(counted.sum()),
     )
+
+
+def _no_rows(emission: Family[Any], n_features: int) -> Any:
+    """Return what a family makes of no rows at all: it prepares one that it accepts, which is then left out."""
+    whole = np.zeros((1, n_features))
+    whole[0, 0] = getattr(emission, "n_trials", None) or 1.0
+    for row in (*(np.full((1, n_features), value) for value in PLACEHOLDERS), whole):
+        try:
+            prepared_row = emission.prepare(row)
+        except ValueError:
+            continue
+        nothing = np.zeros(0, dtype=np.intp)
+        return prepared_row[nothing] if isinstance(prepared_row, np.ndarray) else prepared_row.take(nothing)
+    msg = "Nothing was observed: every row is missing."
+    raise DegenerateError(msg)

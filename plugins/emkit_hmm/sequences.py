@@ -57,17 +57,47 @@ class Sequences:
     covariates: Any = None
 
 
+def holds_sequences(data: Any) -> bool:
+    """Return whether data are sequences already: one, several with all that belongs to them, or a list of matrices."""
+    if isinstance(data, Sequence | Sequences):
+        return True
+    first = data[0] if isinstance(data, list | tuple) and data else None
+    return isinstance(first, Sequence) or len(getattr(first, "shape", ())) == 2
+
+
+def as_sequences(data: Any, **parts: Any) -> Sequences:
+    """Return a matrix and its parts (``lengths``, ``weights``, ...) as sequences, or data that hold sequences already.
+
+    Raises
+    ------
+    ValueError
+        If the data hold sequences, and parts are given beside them.
+    """
+    if not holds_sequences(data):
+        return Sequences(data, **parts)
+    given = ", ".join(name for name, part in parts.items() if part is not None)
+    if given:
+        msg = f"The data are sequences with parts of their own, so {given} cannot be given beside them."
+        raise ValueError(msg)
+    return gathered(data)
+
+
 def gathered(data: Any) -> Sequences:
     """Return data of any accepted form as one matrix with lengths."""
     if isinstance(data, Sequences):
         return data
+    if isinstance(data, Sequence):
+        data = [data]
     if not isinstance(data, list | tuple):
         return Sequences(data)
     if not data:
         msg = "The list of sequences is empty: give at least one."
         raise ValueError(msg)
     parts = [part if isinstance(part, Sequence) else Sequence(part) for part in data]
-    matrices = [as_matrix(part.x, allow_nan=True, name=f"Sequence {i}") for i, part in enumerate(parts)]
+    matrices = [as_matrix(part.x, allow_nan=True, name=f"Sequence {i}", min_samples=0) for i, part in enumerate(parts)]
+    for index in [i for i, matrix in enumerate(matrices) if not len(matrix)][:1]:
+        msg = f"Sequence {index} is empty: leave it out."
+        raise ValueError(msg)
     widths = sorted({matrix.shape[1] for matrix in matrices})
     if len(widths) > 1:
         msg = f"All sequences need the same columns; found n_features={widths}."
@@ -143,6 +173,9 @@ def _log_prior_of_states(array: Array) -> Array:
 
 def weights_of(weights: Any, n_sequences: int) -> Array | None:
     """Return the weights of the sequences, checked."""
+    if np.ndim(weights) and np.shape(weights) != (n_sequences,):
+        msg = f"weights must be one number for each of the {n_sequences} sequences; found shape {np.shape(weights)}."
+        raise ValueError(msg)
     checked: Array | None = as_sample_weight(weights, n_sequences, check_total=False)
     return checked
 
@@ -155,7 +188,7 @@ def resampled(given: Sequences, rng: np.random.Generator) -> Sequences:
         raise ValueError(msg)
     chosen = rng.integers(len(lengths), size=len(lengths))
     firsts = np.cumsum(lengths) - lengths
-    rows = np.concatenate([np.arange(firsts[i], firsts[i] + lengths[i]) for i in chosen])
+    rows = np.concatenate([np.arange(int(firsts[i]), int(firsts[i] + lengths[i])) for i in chosen])
 
     def taken(part: Any) -> Any:
         return None if part is None else np.asarray(part)[rows]

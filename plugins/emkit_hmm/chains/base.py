@@ -25,7 +25,7 @@ class Expansion:
     ----------
     startprob : (n_positions,)
     transmat : (n_positions, n_positions) or (n_samples, n_positions, n_positions)
-        In the second form row t holds the probabilities of the step from row t - 1 to row t of the data.
+        In the second form matrix t holds the probabilities of the step to row t of the covariates from the one before.
     state_of : (n_positions,)
         The state each position belongs to.
     """
@@ -73,16 +73,22 @@ class Chain(ABC, Generic[ChainParams]):
         """Return params to start from."""
 
     @abstractmethod
-    def posterior(self, params: ChainParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
-        """Return what log-densities (n_samples, n_states) of the emissions say about the paths."""
+    def posterior(
+        self, params: ChainParams, log_emission: Array, data: PreparedSequences, temperature: float = 1.0
+    ) -> PathPosterior:
+        """Return what log-densities (n_samples, n_states) of the emissions say about the paths.
+
+        At another temperature of paths that are as probable as ``p(path, data) ** (1 / temperature)``, whose sum over
+        paths takes the place of the likelihood.
+        """
 
     @abstractmethod
     def m_step(self, params: ChainParams, statistics: Any) -> ChainParams:
         """Return params that maximise expected log-likelihood of the paths plus log-prior, or at least raise it."""
 
     @abstractmethod
-    def expanded(self, params: ChainParams, data: PreparedSequences | None = None) -> Expansion:
-        """Return the chain as start and transition probabilities; ``data`` hold covariates where it depends on any."""
+    def expanded(self, params: ChainParams, covariates: Array | None = None) -> Expansion:
+        """Return the chain as start and transition probabilities, along ``covariates`` where it depends on any."""
 
     @abstractmethod
     def permuted(self, params: ChainParams, order: Integers) -> ChainParams:

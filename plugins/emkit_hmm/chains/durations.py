@@ -1,43 +1,21 @@
-"""How long a state lasts: laws of durations 1, 2, ..., one for each state."""
+"""How long a state lasts: laws of durations 1, 2, ..., longest, one for each state."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, Generic, TypeVar
-
 import attrs
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from emkit import space
+from emkit.families import NegativeBinomial, NegativeBinomialParams
 from emkit_hmm.chains.base import Array, Integers
+from emkit_hmm.chains.cut import CutDurations, Durations
+from emkit_hmm.chains.markov import ratio
 
-DurationParams = TypeVar("DurationParams")
-
-#: Range of the logarithm of the size of a negative binomial, within which its M-step looks.
-LOG_SIZES = (-7.0, 16.0)
 #: How long a state lasts at the start, on average.
 START_MEAN = 5.0
-
-
-class Durations(ABC, Generic[DurationParams]):
-    """A family of laws of durations. Probabilities beyond the longest duration are lost, so keep them small."""
-
-    @abstractmethod
-    def initialize(self, n_states: int, longest: int) -> DurationParams:
-        """Return params to start from, the same for all states."""
-
-    @abstractmethod
-    def log_pmf(self, params: DurationParams, longest: int) -> Array:
-        """Return ``log P(duration = d | state k)`` for d = 1, ..., longest; (n_states, longest)."""
-
-    @abstractmethod
-    def m_step(self, params: DurationParams, counts: Array) -> DurationParams:
-        """Return the maximiser of ``sum_kd counts[k, d - 1] * log P(d | k)``; a state without counts keeps its own."""
-
-    @abstractmethod
-    def permuted(self, params: DurationParams, order: Integers) -> DurationParams:
-        """Return params with state ``order[k]`` as the new state k."""
+#: A rate that counts as zero.
+SMALLEST = 1e-300
 
 
 @attrs.frozen(eq=False)
@@ -47,28 +25,33 @@ class PoissonDurationParams:
     Attributes
     ----------
     rates : (n_states,)
-        Mean duration less one.
+        Mean duration less one, if nothing is cut off.
     """
 
     rates: Array = space.positive()
 
 
 @attrs.frozen
-class PoissonDurations(Durations[PoissonDurationParams]):
-    """``duration - 1 ~ Poisson(rates[k])``."""
+class PoissonDurations(CutDurations[PoissonDurationParams]):
+    """``duration - 1 ~ Poisson(rates[k])``, cut at the longest duration."""
 
     def initialize(self, n_states: int, longest: int) -> PoissonDurationParams:
         """Return the same rate for all states."""
         return PoissonDurationParams(np.full(n_states, min(START_MEAN, (longest + 1) / 2) - 1))
 
-    def log_pmf(self, params: PoissonDurationParams, longest: int) -> Array:
+    def log_law(self, params: PoissonDurationParams, n: int) -> Array:
         """Return Poisson probabilities."""
-        further, rates = np.arange(longest), params.rates[:, None]
+        further, rates = np.arange(n), params.rates[:, None]
         return np.asarray(special.xlogy(further, rates) - rates - special.gammaln(further + 1))
 
-    def m_step(self, params: PoissonDurationParams, counts: Array) -> PoissonDurationParams:
+    def fit(self, params: PoissonDurationParams, counts: Array) -> PoissonDurationParams:
         """Return mean durations less one."""
         return PoissonDurationParams(_mean_further(counts, params.rates))
+
+    def slopes(self, params: PoissonDurationParams, counts: Array) -> PoissonDurationParams:
+        """Return ``sums / rates - counts``."""
+        sums = counts @ np.arange(counts.shape[1])
+        return PoissonDurationParams(sums / np.maximum(params.rates, SMALLEST) - counts.sum(axis=1))
 
     def permuted(self, params: PoissonDurationParams, order: Integers) -> PoissonDurationParams:
         """Return params of states in another order."""
@@ -82,46 +65,46 @@ class NegativeBinomialDurationParams:
     Attributes
     ----------
     means : (n_states,)
-        Mean duration less one.
-    sizes : (n_states,)
-        The variance is ``means + means**2 / sizes``; size 1 is the geometric law of a plain Markov chain.
+        Mean duration less one, if nothing is cut off.
+    dispersions : (n_states,)
+        The variance is ``means + dispersions * means**2``: 1 is the geometric law of a plain Markov chain, 0 that of
+        :class:`PoissonDurations`.
     """
 
     means: Array = space.positive()
-    sizes: Array = space.positive()
+    dispersions: Array = space.positive()
 
 
 @attrs.frozen
-class NegativeBinomialDurations(Durations[NegativeBinomialDurationParams]):
-    """``duration - 1 ~ NegativeBinomial(means[k], sizes[k])``."""
+class NegativeBinomialDurations(CutDurations[NegativeBinomialDurationParams]):
+    """``duration - 1 ~ NegativeBinomial(means[k], dispersions[k])``, cut at the longest duration."""
 
     def initialize(self, n_states: int, longest: int) -> NegativeBinomialDurationParams:
         """Return the same law for all states."""
         mean = min(START_MEAN, (longest + 1) / 2) - 1
-        return NegativeBinomialDurationParams(np.full(n_states, mean), np.full(n_states, 2.0))
+        return NegativeBinomialDurationParams(np.full(n_states, mean), np.full(n_states, 0.5))
 
-    def log_pmf(self, params: NegativeBinomialDurationParams, longest: int) -> Array:
+    def log_law(self, params: NegativeBinomialDurationParams, n: int) -> Array:
         """Return negative binomial probabilities."""
-        return _negative_binomial(np.arange(longest), params.means[:, None], params.sizes[:, None])
+        family = NegativeBinomial()
+        return family.log_density(_as_family(params), family.prepare(_further(n))).T
 
-    def m_step(self, params: NegativeBinomialDurationParams, counts: Array) -> NegativeBinomialDurationParams:
-        """Return mean durations less one, and the best size for each."""
-        means = _mean_further(counts, params.means)
-        sizes = np.array(params.sizes)
-        further = np.arange(counts.shape[1])
-        for k in np.flatnonzero(counts.sum(axis=1) > 0):
+    def fit(self, params: NegativeBinomialDurationParams, counts: Array) -> NegativeBinomialDurationParams:
+        """Return mean durations less one, and the best dispersion for each."""
+        family = NegativeBinomial()
+        best = family.fit(family.prepare(_further(counts.shape[1])), counts.T, _as_family(params))
+        return NegativeBinomialDurationParams(best.means[:, 0], best.dispersions[:, 0])
 
-            def fall(log_size: float, k: int = int(k)) -> float:
-                return -float(counts[k] @ _negative_binomial(further, means[k], np.exp(log_size)))
-
-            found = optimize.minimize_scalar(fall, bounds=LOG_SIZES, method="bounded", options={"xatol": 1e-9})
-            if found.fun <= fall(float(np.log(sizes[k]))):
-                sizes[k] = np.exp(found.x)
-        return NegativeBinomialDurationParams(means, sizes)
+    def slopes(self, params: NegativeBinomialDurationParams, counts: Array) -> NegativeBinomialDurationParams:
+        """Return the derivatives with respect to means and dispersions."""
+        family, given = NegativeBinomial(), _as_family(params)
+        sums = family.statistics(given, family.prepare(_further(counts.shape[1])), counts.T)
+        slopes = family.complete_score(given, sums)
+        return NegativeBinomialDurationParams(slopes.means[:, 0], slopes.dispersions[:, 0])
 
     def permuted(self, params: NegativeBinomialDurationParams, order: Integers) -> NegativeBinomialDurationParams:
         """Return params of states in another order."""
-        return NegativeBinomialDurationParams(params.means[order], params.sizes[order])
+        return NegativeBinomialDurationParams(params.means[order], params.dispersions[order])
 
 
 @attrs.frozen(eq=False)
@@ -155,6 +138,10 @@ class FreeDurations(Durations[FreeDurationParams]):
         total = counts.sum(axis=1, keepdims=True)
         return FreeDurationParams(np.where(total > 0, counts / np.where(total > 0, total, 1.0), params.probabilities))
 
+    def complete_score(self, params: FreeDurationParams, counts: Array) -> FreeDurationParams:
+        """Return ``counts / probabilities``."""
+        return FreeDurationParams(ratio(counts, params.probabilities))
+
     def permuted(self, params: FreeDurationParams, order: Integers) -> FreeDurationParams:
         """Return params of states in another order."""
         return FreeDurationParams(params.probabilities[order])
@@ -166,12 +153,11 @@ def _mean_further(counts: Array, previous: Array) -> Array:
     return np.where(total > 0, counts @ np.arange(counts.shape[1]) / np.where(total > 0, total, 1.0), previous)
 
 
-def _negative_binomial(number: Any, mean: Any, size: Any) -> Array:
-    """Return the log-probability of a number of given mean and size."""
-    return np.asarray(
-        special.gammaln(number + size)
-        - special.gammaln(size)
-        - special.gammaln(number + 1)
-        - size * np.log1p(mean / size)
-        + special.xlogy(number, mean / (size + mean))
-    )
+def _further(longest: int) -> Array:
+    """Return the durations less one as a column of counts, (longest, 1)."""
+    return np.arange(longest, dtype=np.float64)[:, None]
+
+
+def _as_family(params: NegativeBinomialDurationParams) -> NegativeBinomialParams:
+    """Return the params as those of a family of counts in one column."""
+    return NegativeBinomialParams(params.means[:, None], params.dispersions[:, None])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emkit import space
 from emkit.space import Real, Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior, sample_path
-from emkit_hmm.chains.markov import ratio
+from emkit_hmm.chains.markov import cooled, ratio
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.varying import forward_backward_varying
 from emkit_hmm.prepared import PreparedSequences
@@ -99,10 +99,13 @@ class Logit(Chain[LogitParams]):
         coefficients[~self._free(n_states)] = 0.0
         return LogitParams(self.start.fill(np.ones(n_states)), coefficients)
 
-    def posterior(self, params: LogitParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
+    def posterior(
+        self, params: LogitParams, log_emission: Array, data: PreparedSequences, temperature: float = 1.0
+    ) -> PathPosterior:
         """Return smoothed states and the expected transitions at every row."""
         transmat = self._transmat(params, data.covariates)
-        found = forward_backward_varying(data.layout, params.startprob, transmat, log_emission, data.weights)
+        start, transmat, log_emission = cooled(temperature, data.layout, params.startprob, transmat, log_emission)
+        found = forward_backward_varying(data.layout, start, transmat, log_emission, data.weights)
         weights = data.row_weights()
         transitions = found.transitions if weights is None else found.transitions * weights[:, None, None]
         statistics = LogitStatistics(found.first, transitions, design_of(data.covariates))
@@ -133,6 +136,11 @@ class Logit(Chain[LogitParams]):
         height = self._height(coefficients, reachable, counts, design)
         for _ in range(MAX_NEWTON_STEPS):
             step, promised = self._newton(coefficients, free, reachable, counts, design)
+            if promised <= SMALL_GAIN * (1 + abs(height)):
+                # What heights can no longer tell apart, the gradient can: the last step is taken as it is.
+                last = coefficients + step
+                fall = height - self._height(last, reachable, counts, design)
+                return last if fall <= SMALL_GAIN * (1 + abs(height)) else coefficients
             for _ in range(MAX_HALVINGS):
                 moved = coefficients + step
                 reached = self._height(moved, reachable, counts, design)
@@ -142,8 +150,6 @@ class Logit(Chain[LogitParams]):
             else:
                 return coefficients
             coefficients, height = moved, reached
-            if promised <= SMALL_GAIN * (1 + abs(height)):
-                break
         return coefficients
 
     def _height(self, coefficients: Array, reachable: NDArray[np.bool_], counts: Array, design: Array) -> float:
@@ -175,10 +181,9 @@ class Logit(Chain[LogitParams]):
         step[goals] = solved.reshape(len(goals), width)
         return step, float(solved @ gradient.ravel()) / 2
 
-    def expanded(self, params: LogitParams, data: PreparedSequences | None = None) -> Expansion:
-        """Return the chain with a transition matrix for every row of the data."""
-        transmat = self._transmat(params, None if data is None else data.covariates)
-        return Expansion(params.startprob, transmat, np.arange(len(params.startprob)))
+    def expanded(self, params: LogitParams, covariates: Array | None = None) -> Expansion:
+        """Return the chain with a transition matrix for every row of the covariates."""
+        return Expansion(params.startprob, self._transmat(params, covariates), np.arange(len(params.startprob)))
 
     def sample(
         self, params: LogitParams, n_steps: int, rng: np.random.Generator, covariates: Array | None = None

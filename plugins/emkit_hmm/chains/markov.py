@@ -11,6 +11,7 @@ from emkit import space
 from emkit.space import Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
 from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.kernels.smoothing import forward_backward
 from emkit_hmm.prepared import PreparedSequences
 
@@ -74,9 +75,14 @@ class Markov(Chain[MarkovParams]):
         startprob = self.start.fill(np.ones(n_states))
         return MarkovParams(startprob, self.transitions.fill(random_rows(n_states, rng)))
 
-    def posterior(self, params: MarkovParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
+    def posterior(
+        self, params: MarkovParams, log_emission: Array, data: PreparedSequences, temperature: float = 1.0
+    ) -> PathPosterior:
         """Return smoothed states and expected counts."""
-        found = forward_backward(data.layout, params.startprob, params.transmat, log_emission, data.weights)
+        start, transmat, log_emission = cooled(
+            temperature, data.layout, params.startprob, params.transmat, log_emission
+        )
+        found = forward_backward(data.layout, start, transmat, log_emission, data.weights)
         statistics = MarkovStatistics(found.first, found.transition_counts)
         return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
 
@@ -87,7 +93,7 @@ class Markov(Chain[MarkovParams]):
             self.transitions.m_step(params.transmat, statistics.transition_counts),
         )
 
-    def expanded(self, params: MarkovParams, data: PreparedSequences | None = None) -> Expansion:
+    def expanded(self, params: MarkovParams, covariates: Array | None = None) -> Expansion:
         """Return the chain itself."""
         return Expansion(params.startprob, params.transmat, np.arange(len(params.startprob)))
 
@@ -108,6 +114,26 @@ class Markov(Chain[MarkovParams]):
         return MarkovParams(
             ratio(statistics.first, params.startprob), ratio(statistics.transition_counts, params.transmat)
         )
+
+
+def cooled(
+    temperature: float, layout: Layout, startprob: Array, transmat: Array, log_emission: Array
+) -> tuple[Array, Array, Array]:
+    """Return probabilities and densities to the power of ``1 / temperature``.
+
+    Kernels want rows of probabilities. What the powers of a row sum to is a factor of all paths that leave its state,
+    and is moved to the density of the row of data they leave; that of the start to the first row.
+    """
+    if temperature == 1.0:
+        return startprob, transmat, log_emission
+    power = 1 / temperature
+    startprob, transmat, log_emission = startprob**power, transmat**power, log_emission * power
+    total, totals = startprob.sum(), transmat.sum(axis=-1)
+    log_emission[layout.starts] += np.log(total)
+    left = np.ones(layout.n_rows, dtype=bool)
+    left[layout.last_rows] = False
+    log_emission[left] += np.log(totals if totals.ndim == 1 else totals[np.flatnonzero(left) + 1])
+    return startprob / total, transmat / totals[..., None], log_emission
 
 
 def random_rows(n_states: int, rng: np.random.Generator) -> Array:

@@ -13,6 +13,9 @@ from emkit.space import Simplex
 
 Array = NDArray[np.float64]
 
+#: The smallest number above zero.
+SMALLEST = float(np.nextafter(0.0, 1.0))
+
 
 def _known(value: Any) -> Array | None:
     if value is None:
@@ -72,21 +75,24 @@ class Pattern:
         free = self.free(rows.shape)
         fixed = np.where(free, 0.0, 0.0 if self.known is None else np.nan_to_num(self.known))
         shares = np.where(free, rows, 0.0)
+        # In units of the largest, so that the sum of the smallest numbers there are has an inverse.
+        shares = shares / np.maximum(shares.max(axis=-1, keepdims=True), SMALLEST)
         total = shares.sum(axis=-1, keepdims=True)
         rest = 1 - fixed.sum(axis=-1, keepdims=True)
-        return np.asarray(fixed + shares * (rest / np.where(total > 0, total, 1.0)))
+        return np.asarray(fixed + shares / np.where(total > 0, total, 1.0) * rest)
 
     def added(self, shape: tuple[int, ...]) -> Array:
         """Return what the prior adds to counts."""
         return np.broadcast_to(np.asarray(self.concentration, dtype=np.float64), shape) - 1
 
     def m_step(self, previous: Array, counts: Array) -> Array:
-        """Return the rows of highest posterior given expected counts; a row without any keeps its values."""
+        """Return the rows of highest posterior given expected counts; free entries without any keep their values."""
         if np.ndim(self.concentration) or self.concentration != 1:
             counts = counts + self.added(counts.shape)
         free = self.free(counts.shape)
         total = np.where(free, counts, 0.0).sum(axis=-1, keepdims=True)
-        return np.where(total > 0, self.fill(counts), previous)
+        is_known = (total > 0) | ~free.any(axis=-1, keepdims=True)
+        return np.where(is_known, self.fill(counts), previous)
 
     def log_prior(self, rows: Array) -> float:
         """Return the log-density of the prior at rows of probabilities, up to a constant."""

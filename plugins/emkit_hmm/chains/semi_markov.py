@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
 
 from emkit import space
 from emkit.arrays import whole_number
-from emkit.errors import MissingCapabilityError
 from emkit.space import Simplex, Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
-from emkit_hmm.chains.durations import Durations, PoissonDurations
-from emkit_hmm.chains.markov import random_rows
+from emkit_hmm.chains.cut import Durations
+from emkit_hmm.chains.durations import PoissonDurations
+from emkit_hmm.chains.markov import random_rows, ratio
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.semi_markov import segment_posterior
 from emkit_hmm.prepared import PreparedSequences
 
-#: Probability of a longer duration than the longest that a note speaks of.
+#: Share of a law beyond the longest duration that a note speaks of.
 LOST = 1e-6
 
 
@@ -74,7 +74,7 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         The law of how long a state lasts: :class:`PoissonDurations`, :class:`NegativeBinomialDurations` or
         :class:`FreeDurations`.
     longest : int
-        No segment is longer; time and memory of an E-step grow with it.
+        No segment is longer; time and memory of an E-step grow with it. Laws without an end are cut there.
     start, transitions : Pattern
         What is fixed; the diagonal of the transitions is zero by nature.
     """
@@ -83,8 +83,6 @@ class SemiMarkov(Chain[SemiMarkovParams]):
     longest: int = attrs.field(default=50, converter=_longest)
     start: Pattern = attrs.field(factory=Pattern)
     transitions: Pattern = attrs.field(factory=Pattern)
-
-    has_score: ClassVar[bool] = False
 
     @property
     def is_exchangeable(self) -> bool:
@@ -100,10 +98,14 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         durations = self.durations.initialize(n_states, self.longest)
         return SemiMarkovParams(self.start.fill(np.ones(n_states)), transmat, durations)
 
-    def posterior(self, params: SemiMarkovParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
+    def posterior(
+        self, params: SemiMarkovParams, log_emission: Array, data: PreparedSequences, temperature: float = 1.0
+    ) -> PathPosterior:
         """Return smoothed states and expected counts."""
-        log_pmf = self.durations.log_pmf(params.durations, self.longest)
-        found = segment_posterior(data.layout, params.startprob, params.transmat, log_pmf, log_emission, data.weights)
+        power = 1 / temperature
+        log_pmf = self.durations.log_pmf(params.durations, self.longest) * power
+        start, transmat = params.startprob**power, params.transmat**power
+        found = segment_posterior(data.layout, start, transmat, log_pmf, log_emission * power, data.weights)
         statistics = SemiMarkovStatistics(found.first, found.transition_counts, found.duration_counts)
         return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
 
@@ -115,18 +117,26 @@ class SemiMarkov(Chain[SemiMarkovParams]):
             self.durations.m_step(params.durations, statistics.duration_counts),
         )
 
-    def expanded(self, params: SemiMarkovParams, data: PreparedSequences | None = None) -> Expansion:
-        """Return a Markov chain over (state, steps that remain): it counts down, then jumps."""
+    def expanded(self, params: SemiMarkovParams, covariates: Array | None = None) -> Expansion:
+        """Return a Markov chain over (state, steps that its segment has lasted): it grows older, or ends.
+
+        Its paths are the ways to cut a sequence into segments, the last of which may go on.
+        """
         n_states, longest = len(params.startprob), self.longest
         pmf = np.exp(self.durations.log_pmf(params.durations, longest))
-        begin = (params.startprob[:, None] * pmf).ravel()
+        at_least = np.cumsum(pmf[:, ::-1], axis=1)[:, ::-1]
+        # A segment of an age that cannot be ends at once, as one of the greatest age does.
+        is_possible = at_least[:, 1:] > 0
+        goes_on = np.divide(at_least[:, 1:], at_least[:, :-1], out=np.zeros(is_possible.shape), where=is_possible)
+        ends = np.column_stack([1 - goes_on, np.ones(n_states)])
+        first = np.arange(n_states) * longest
+        startprob = np.zeros(n_states * longest)
+        startprob[first] = params.startprob
         transmat = np.zeros((n_states * longest, n_states * longest))
-        for state in range(n_states):
-            place = state * longest
-            transmat[place] = (params.transmat[state][:, None] * pmf).ravel()
-            later = np.arange(1, longest)
-            transmat[place + later, place + later - 1] = 1.0
-        return Expansion(begin, transmat, np.repeat(np.arange(n_states), longest))
+        transmat[:, first] = (ends[:, :, None] * params.transmat[:, None, :]).reshape(-1, n_states)
+        older = (first[:, None] + np.arange(longest - 1)).ravel()
+        transmat[older, older + 1] = goes_on.ravel()
+        return Expansion(startprob, transmat, np.repeat(np.arange(n_states), longest))
 
     def permuted(self, params: SemiMarkovParams, order: Integers) -> SemiMarkovParams:
         """Return params with state ``order[k]`` as the new state k."""
@@ -146,15 +156,18 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         return self.start.log_prior(params.startprob) + moves.log_prior(params.transmat)
 
     def complete_score(self, params: SemiMarkovParams, statistics: SemiMarkovStatistics) -> SemiMarkovParams:
-        """Raise: laws of durations do not tell their slopes."""
-        msg = "SemiMarkov has no complete_score; standard errors come from differences of the likelihood."
-        raise MissingCapabilityError(msg)
+        """Return the gradient of the expected log-likelihood of the segments."""
+        return SemiMarkovParams(
+            ratio(statistics.first, params.startprob),
+            ratio(statistics.transition_counts, params.transmat),
+            self.durations.complete_score(params.durations, statistics.duration_counts),
+        )
 
     def notes(self, params: SemiMarkovParams) -> list[str]:
-        """Return a sentence where a state may last longer than the longest duration."""
-        lost = 1 - np.exp(self.durations.log_pmf(params.durations, self.longest)).sum(axis=1)
+        """Return a sentence where the longest duration cuts off a part of a law."""
+        lost = self.durations.cut_off(params.durations, self.longest)
         return [
-            f"State {k} lasts longer than longest={self.longest} steps with probability {lost[k]:.2g}: allow more."
+            f"longest={self.longest} leaves out {lost[k]:.2g} of the law of durations of state {k}: allow more."
             for k in np.flatnonzero(lost > LOST)
         ]
 

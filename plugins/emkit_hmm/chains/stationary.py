@@ -8,7 +8,7 @@ import numpy as np
 from emkit import space
 from emkit.space import Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
-from emkit_hmm.chains.markov import MarkovStatistics, random_rows, ratio
+from emkit_hmm.chains.markov import MarkovStatistics, cooled, random_rows, ratio
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.smoothing import forward_backward
 from emkit_hmm.prepared import PreparedSequences
@@ -63,10 +63,13 @@ class Stationary(Chain[StationaryParams]):
         """Return probabilities near to equal, with the fixed ones among them."""
         return StationaryParams(self.transitions.fill(random_rows(n_states, rng)))
 
-    def posterior(self, params: StationaryParams, log_emission: Array, data: PreparedSequences) -> PathPosterior:
+    def posterior(
+        self, params: StationaryParams, log_emission: Array, data: PreparedSequences, temperature: float = 1.0
+    ) -> PathPosterior:
         """Return smoothed states and expected counts."""
         start = stationary_distribution(params.transmat)
-        found = forward_backward(data.layout, start, params.transmat, log_emission, data.weights)
+        start, transmat, log_emission = cooled(temperature, data.layout, start, params.transmat, log_emission)
+        found = forward_backward(data.layout, start, transmat, log_emission, data.weights)
         statistics = MarkovStatistics(found.first, found.transition_counts)
         return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
 
@@ -112,7 +115,7 @@ class Stationary(Chain[StationaryParams]):
                 break
         return transmat
 
-    def expanded(self, params: StationaryParams, data: PreparedSequences | None = None) -> Expansion:
+    def expanded(self, params: StationaryParams, covariates: Array | None = None) -> Expansion:
         """Return the chain with its stationary start."""
         start = stationary_distribution(params.transmat)
         return Expansion(start, params.transmat, np.arange(len(start)))
@@ -164,10 +167,13 @@ def _start_slopes(transmat: Array, start: Array, first: Array) -> Array:
     """Return the derivative of ``sum_k first[k] * log start[k]`` along every transition, ignoring that rows sum to one.
 
     With ``Z = inverse(I - transmat + 1 start)`` a change D of the transitions moves the start by ``start @ D @ Z``
-    (Meyer 1975, SIAM Review 17:443).
+    (Meyer 1975, SIAM Review 17:443). Zero for several closed classes, where the start has no derivative.
     """
     n_states = len(start)
-    fundamental = np.linalg.inv(np.eye(n_states) - transmat + np.outer(np.ones(n_states), start))
+    try:
+        fundamental = np.linalg.inv(np.eye(n_states) - transmat + np.outer(np.ones(n_states), start))
+    except np.linalg.LinAlgError:
+        return np.zeros((n_states, n_states))
     pull = fundamental @ ratio(first, np.maximum(start, SMALLEST))
     return np.asarray(np.outer(start, pull))
 

@@ -1,33 +1,39 @@
-"""How a face of a hidden Markov model is fitted: settings in, attributes out."""
+"""How a face with hmmlearn's interface is fitted: settings in, attributes out."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Self
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit import EMResult, Tolerance, fit
+from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import whole_number
-from emkit.errors import LikelihoodDecreasedError
-from emkit.estimator import rng_of, warn_about
-from emkit_hmm.chains.markov import Markov
+from emkit.arrays import as_array, whole_number
+from emkit.errors import NotFittedError
+from emkit_hmm.chains.markov import Markov, MarkovParams
 from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.chains.stationary import stationary_distribution
+from emkit_hmm.faces.fitting import fit_with_settings
 from emkit_hmm.faces.monitor import ConvergenceMonitor
-from emkit_hmm.faces.settings import check_letters, given_attributes, with_zeros_kept
+from emkit_hmm.faces.settings import check_letters, check_prior, check_shape, given_attributes, with_zeros_kept
 from emkit_hmm.faces.telling import TellingFace
 from emkit_hmm.model import HiddenMarkovModel
-from emkit_hmm.sequences import Sequences
-from emkit_hmm.starts import Start
+from emkit_hmm.params import HiddenMarkovParams
+from emkit_hmm.sequences import as_sequences
+from emkit_hmm.starts import StartingPoint
 
 Array = NDArray[np.float64]
 
 
 class HiddenMarkovFace(TellingFace):
     """Base of the faces; a face writes its parameters, its family, and how params and attributes correspond.
+
+    Attributes may be set by hand: all of them, to use a model that is known; or those whose letter is left out of
+    ``init_params``, to start a fit there. Zeros in a start stay zeros, and are not counted as parameters.
 
     Attributes
     ----------
@@ -52,6 +58,21 @@ class HiddenMarkovFace(TellingFace):
     n_init: int
     accelerate: str | Accelerator | None
 
+    startprob_: Any
+    transmat_: Any
+
+    @abstractmethod
+    def _letters(self) -> Mapping[str, str]:
+        """Return the attribute that each letter of ``params`` and ``init_params`` stands for, in the emissions."""
+
+    @abstractmethod
+    def _family(self, fixed: tuple[str, ...]) -> Any:
+        """Return the family of the emissions; ``fixed`` names the attributes that are not to be estimated."""
+
+    @abstractmethod
+    def _emission_params(self) -> Any:
+        """Return the params of the emissions that the attributes make."""
+
     @abstractmethod
     def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
         """Return the fields of the emissions' params that attributes set by hand make."""
@@ -66,7 +87,8 @@ class HiddenMarkovFace(TellingFace):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            The sequences, one after the other. A row of NaN is a step at which nothing was observed.
+            The sequences, one after the other. A row of NaN is a step at which nothing was observed. Or, without any
+            of the other arguments, a list of matrices or :class:`Sequences`.
         lengths : (n_sequences,), optional
             How long each sequence is; one sequence by default.
         sample_weight : (n_sequences,), optional
@@ -75,24 +97,15 @@ class HiddenMarkovFace(TellingFace):
             Known states, -1 where unknown.
         """
         with self._all_or_nothing():
-            x = self._check_fit_input(X)
+            check_letters(self.params, "params", self._all_letters())
+            check_letters(self.init_params, "init_params", self._all_letters())
+            data = as_sequences(X, lengths=lengths, weights=sample_weight, states=states)
+            data = attrs.evolve(data, x=self._check_fit_input(data.x))
+            self._check_columns(data.x)
             model = self._model_to_fit()
-            data = Sequences(x, lengths, sample_weight, states)
-            result = fitted(
-                model,
-                data,
-                accelerate=self.accelerate,
-                tol=self.tol,
-                max_iter=whole_number(self.n_iter, "n_iter"),
-                n_starts=whole_number(self.n_init, "n_init"),
-                rng=rng_of(self.random_state),
-                progress=bool(self.verbose),
-            )
-            # With one sequence the most likely start is always certain, and transitions never seen are common.
-            worth = tuple(note for note in result.notes if not (note.startswith("chain.") and "bound" in note))
-            warn_about(attrs.evolve(result, notes=worth), type(self).__name__)
-            if set(self._all_letters()) <= set(self.init_params) and states is None:
-                result = attrs.evolve(result, params=model.canonical(result.params))
+            result = fit_with_settings(self, model, data)
+            if set(self._all_letters()) <= set(self.init_params) and data.states is None and self._are_priors_alike():
+                result = attrs.evolve(result, params=self._canonical(model, result.params))
             self.result_ = result
             self.model_ = model
             self.startprob_ = np.array(result.params.chain.startprob)
@@ -101,25 +114,54 @@ class HiddenMarkovFace(TellingFace):
             self.monitor_ = ConvergenceMonitor.of(result, self.tol, self.n_iter)
         return self
 
+    def model_and_params(self) -> tuple[HiddenMarkovModel, HiddenMarkovParams]:
+        """Return a model and the params that the attributes make, fitted or set by hand: for what the core offers."""
+        self._check_is_fitted()
+        for name in ("startprob_", "transmat_", *self._letters().values()):
+            if not hasattr(self, name):
+                msg = f"{name} is missing: call fit, or set it by hand."
+                raise NotFittedError(msg)
+        n_states = whole_number(self.n_components, "n_components")
+        chain = MarkovParams(
+            check_shape(as_array(self.startprob_, "startprob_"), "startprob_", (n_states,)),
+            check_shape(as_array(self.transmat_, "transmat_"), "transmat_", (n_states, n_states)),
+        )
+        self._check_emission()
+        model = HiddenMarkovModel(n_states, self._family(()))
+        params = HiddenMarkovParams(chain, self._emission_params())
+        model.check(params)
+        return model, params
+
+    def get_stationary_distribution(self) -> Array:
+        """Return the distribution of states that transitions leave as it is, (n_components,)."""
+        self._check_is_fitted()
+        return stationary_distribution(as_array(self.transmat_, "transmat_"))
+
     def _model_to_fit(self) -> HiddenMarkovModel:
         """Return the model that the settings describe, starting from attributes that were set by hand."""
         letters = self._all_letters()
-        check_letters(self.params, "params", letters)
-        check_letters(self.init_params, "init_params", letters)
         given = given_attributes(self, {a: name for a, name in letters.items() if a not in self.init_params})
         fixed = {name for letter, name in letters.items() if letter not in self.params}
         n_states = whole_number(self.n_components, "n_components")
         even = {"startprob_": np.full(n_states, 1 / n_states), "transmat_": np.full((n_states, n_states), 1 / n_states)}
+        for name, rows in even.items():
+            if name in given:
+                check_shape(given[name], name, rows.shape)
         start, transitions = (
-            Pattern(given.get(name, even[name]) if name in fixed else with_zeros_kept(given.get(name)), prior)
+            Pattern(
+                given.get(name, even[name]) if name in fixed else with_zeros_kept(given.get(name)),
+                check_prior(prior, f"{name}prior", even[name].shape),
+            )
             for name, prior in (("startprob_", self.startprob_prior), ("transmat_", self.transmat_prior))
         )
         of_emission = {name: given[name] for name in self._letters().values() if name in given}
+        if of_emission:
+            self._check_emission()
         return HiddenMarkovModel(
             n_states,
             self._family(tuple(name for name in self._letters().values() if name in fixed)),
             chain=Markov(start, transitions),
-            start=Start(
+            start=StartingPoint(
                 chain={name.rstrip("_"): given[name] for name in even if name in given},
                 emission=self._start_of_emission(of_emission),
             ),
@@ -129,11 +171,27 @@ class HiddenMarkovFace(TellingFace):
     def _all_letters(self) -> dict[str, str]:
         return {"s": "startprob_", "t": "transmat_"} | dict(self._letters())
 
+    def _canonical(self, model: HiddenMarkovModel, params: HiddenMarkovParams) -> HiddenMarkovParams:
+        """Return the params with states in an order that does not depend on the start."""
+        return model.canonical(params)
 
-def fitted(model: HiddenMarkovModel, data: Sequences, **settings: Any) -> EMResult[Any]:
-    """Return the fit, or the best point before the objective fell."""
-    try:
-        return fit(model, data, **settings)
-    except LikelihoodDecreasedError as error:
-        result: EMResult[Any] = error.result
-        return result
+    def _are_priors_alike(self) -> bool:
+        """Return whether priors treat all states alike, so that these may change places."""
+        priors = (value for name, value in self.get_params().items() if name.endswith(("_prior", "_weight")))
+        return all(np.ndim(value) == 0 for value in priors)
+
+    def _check_columns(self, x: Array) -> None:
+        """Raise unless data of ``fit`` have the columns that attributes set by hand ask for."""
+        given = [name for a, name in self._letters().items() if a not in self.init_params and hasattr(self, name)]
+        if given and x.shape[1] != self._n_columns():
+            msg = f"X has {x.shape[1]} features, but {given[0]}, where the fit starts, is for {self._n_columns()}."
+            raise ValueError(msg)
+
+    def _check_emission(self) -> None:
+        """Raise unless every attribute of the emissions, where there is one, has a row for each state."""
+        n_states = whole_number(self.n_components, "n_components")
+        for name in self._letters().values():
+            n_rows = len(np.atleast_1d(getattr(self, name))) if hasattr(self, name) else n_states
+            if n_rows != n_states:
+                msg = f"{name} must have one row for each of the n_components={n_states} states; it has {n_rows}."
+                raise ValueError(msg)

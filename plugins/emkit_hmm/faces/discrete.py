@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import numpy as np
@@ -20,6 +20,7 @@ from emkit.families import (
     MultinomialParams,
 )
 from emkit_hmm.faces.base import HiddenMarkovFace
+from emkit_hmm.faces.columns import ColumnsFace
 
 Array = NDArray[np.float64]
 
@@ -33,9 +34,11 @@ class CategoricalHMM(HiddenMarkovFace):
     n_components : int
         Number of states.
     startprob_prior, transmat_prior, emissionprob_prior : float or array
-        Concentrations of Dirichlet priors, at least 1; 1 is none. Part of the objective.
+        Concentrations of Dirichlet priors, at least 1; 1 is none. Part of the objective. An array has the shape of
+        what it is the prior of.
     n_features : int, optional
-        Number of symbols, which are whole numbers from 0; by default one more than the largest in the data.
+        Number of symbols, which are whole numbers from 0; by default one more than the largest in the data. A fit
+        does not write to it, as that of hmmlearn does: the number found is ``emissionprob_.shape[1]``.
     params, init_params : str
         Letters ``s`` startprob, ``t`` transmat, ``e`` emissionprob: what is estimated, and what is initialised.
     algorithm, random_state, n_iter, tol, verbose, implementation, n_init, accelerate
@@ -49,6 +52,8 @@ class CategoricalHMM(HiddenMarkovFace):
     monitor_ : ConvergenceMonitor
     result_ : EMResult
     """
+
+    _samples_integers: ClassVar[bool] = True
 
     n_components: int = 1
     startprob_prior: Any = 1.0
@@ -73,31 +78,41 @@ class CategoricalHMM(HiddenMarkovFace):
         n_symbols = self.n_features
         if n_symbols is None and hasattr(self, "emissionprob_") and "e" not in self.init_params:
             n_symbols = np.shape(self.emissionprob_)[-1]
-        return Categorical(n_symbols, dirichlet(self.emissionprob_prior))
+        prior = np.asarray(self.emissionprob_prior)
+        # The family has an axis of columns between those of states and symbols.
+        return Categorical(n_symbols, dirichlet(prior[:, None] if prior.ndim == 2 else self.emissionprob_prior))
 
     def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
         return {"probabilities": given["emissionprob_"]} if given else {}
 
     def _emission_params(self) -> CategoricalParams:
         probabilities = as_array(self.emissionprob_, "emissionprob_")
-        return CategoricalParams(probabilities, np.array([probabilities.shape[1]]))
+        if hasattr(self, "result_") and self.result_.params.emission.probabilities.shape == probabilities.shape:
+            # Columns may differ in their numbers of symbols, which the probabilities alone do not tell.
+            return CategoricalParams(probabilities, self.result_.params.emission.n_symbols)
+        return CategoricalParams(probabilities, np.full(self._n_columns(), float(probabilities.shape[-1])))
+
+    def _n_columns(self) -> int:
+        shape = np.shape(self.emissionprob_)
+        return int(shape[1]) if len(shape) == 3 else 1
 
     def _adopt(self, emission: CategoricalParams) -> None:
         self.emissionprob_ = np.array(emission.probabilities)
 
 
 @attrs.define(slots=False, eq=False, repr=False)
-class MultinomialHMM(HiddenMarkovFace):
+class MultinomialHMM(ColumnsFace):
     """A hidden Markov model of counts of symbols, with the interface of ``hmmlearn.hmm.MultinomialHMM``.
 
     Parameters
     ----------
     n_components : int
         Number of states.
-    n_trials : int, optional
-        What every row adds up to; by default each row's own sum.
+    n_trials : int or (n_samples,), optional
+        What rows add up to; by default each row's own sum. Samples have the mean of the rows of the fit.
     startprob_prior, transmat_prior, emissionprob_prior : float or array
-        Concentrations of Dirichlet priors, at least 1; 1 is none. Part of the objective.
+        Concentrations of Dirichlet priors, at least 1; 1 is none. Part of the objective. An array has the shape of
+        what it is the prior of.
     params, init_params : str
         Letters ``s`` startprob, ``t`` transmat, ``e`` emissionprob: what is estimated, and what is initialised.
     algorithm, random_state, n_iter, tol, verbose, implementation, n_init, accelerate
@@ -112,8 +127,10 @@ class MultinomialHMM(HiddenMarkovFace):
     result_ : EMResult
     """
 
+    _samples_integers: ClassVar[bool] = True
+
     n_components: int = 1
-    n_trials: int | None = None
+    n_trials: Any = None
     startprob_prior: Any = 1.0
     transmat_prior: Any = 1.0
     algorithm: str = "viterbi"
@@ -132,14 +149,26 @@ class MultinomialHMM(HiddenMarkovFace):
         return {"e": "emissionprob_"}
 
     def _family(self, fixed: tuple[str, ...]) -> Multinomial:
-        return Multinomial(self.n_trials, dirichlet(self.emissionprob_prior))
+        return Multinomial(self._same_trials(), dirichlet(self.emissionprob_prior))
+
+    def _same_trials(self) -> int | None:
+        """Return what every row adds up to, None where rows differ."""
+        if np.ndim(self.n_trials) == 0:
+            n_trials: int | None = self.n_trials
+            return n_trials
+        totals = np.unique(np.asarray(self.n_trials))
+        return int(totals[0]) if len(totals) == 1 else None
 
     def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
         return {"probabilities": given["emissionprob_"]} if given else {}
 
     def _emission_params(self) -> MultinomialParams:
-        fitted = self.result_.params.emission.n_trials if hasattr(self, "result_") else np.array(self.n_trials or 1)
-        return MultinomialParams(as_array(self.emissionprob_, "emissionprob_"), fitted)
+        given = np.array(self._same_trials() or 1)
+        n_trials = self.result_.params.emission.n_trials if hasattr(self, "result_") else given
+        return MultinomialParams(as_array(self.emissionprob_, "emissionprob_"), n_trials)
+
+    def _n_columns(self) -> int:
+        return int(np.shape(self.emissionprob_)[-1])
 
     def _adopt(self, emission: MultinomialParams) -> None:
         self.emissionprob_ = np.array(emission.probabilities)

@@ -12,15 +12,17 @@ from numpy.typing import NDArray
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
 from emkit.arrays import as_array, share
-from emkit.families import CovarianceStructure, Gaussian, GaussianParams, GaussianPrior, as_structure
-from emkit_hmm.faces.base import HiddenMarkovFace
+from emkit.families import CovarianceStructure, Gaussian, GaussianParams, as_structure
+from emkit_hmm.faces.columns import ColumnsFace
+from emkit_hmm.faces.covariances import gaussian_params, gaussian_prior, stored_covariances
 from emkit_hmm.model import HiddenMarkovModel
+from emkit_hmm.params import HiddenMarkovParams
 
 Array = NDArray[np.float64]
 
 
 @attrs.define(slots=False, eq=False, repr=False)
-class GaussianHMM(HiddenMarkovFace):
+class GaussianHMM(ColumnsFace):
     """A hidden Markov model with Gaussian emissions and the interface of ``hmmlearn.hmm.GaussianHMM``.
 
     Beyond that class it takes missing observations (whole rows or single cells), weights of sequences and known states,
@@ -50,7 +52,7 @@ class GaussianHMM(HiddenMarkovFace):
     params : str
         What is estimated: ``s`` startprob, ``t`` transmat, ``m`` means, ``c`` covars. The rest keeps its start.
     init_params : str
-        What is initialised from the data. The rest must have been set, or fitted before.
+        What is initialised from the data. The rest starts at what was set by hand, or fitted before, if anything was.
     implementation : str
         Accepted for compatibility.
     n_init : int
@@ -64,17 +66,35 @@ class GaussianHMM(HiddenMarkovFace):
     transmat_ : (n_components, n_components)
     means_ : (n_components, n_features)
     covars_ : (n_components, n_features, n_features)
-        Always matrices; to set them, give what the covariance type has.
+        Always matrices. They may be set as such, or in the shape of the covariance type: (n_components,) spherical,
+        (n_components, n_features) diag, (n_features, n_features) tied.
+    n_features : int
     monitor_ : ConvergenceMonitor
     result_ : EMResult
         The fit itself: status, notes, starts, standard errors.
+
+    Notes
+    -----
+    These differences from hmmlearn 0.3.3 are meant:
+
+    * No prior is on by default, and whatever prior there is belongs to the objective, so the objective never falls.
+    * ``min_covar`` has no units: data in other units give the same fit.
+    * ``n_iter`` and ``tol`` are a bound that is seldom met and a gain that is left, so a fit ends near its maximum; one
+      that runs out of passes warns, and its ``monitor_.converged`` is false. The last entry of ``monitor_.history`` is
+      the log-likelihood of the fitted params; with ``n_iter=1`` these are the starting ones. A monitor of
+      one's own is not asked: :func:`emkit.fit` takes a callback.
+    * ``decode`` by "map" returns the logarithm of the probability of its path, not a sum of posterior maxima.
+    * ``aic`` and ``bic`` do not count zeros of a start, nor what ``params`` leaves out.
+    * States come in the order of their means, unless a start was given.
+    * A state that nobody visits keeps its last transitions instead of getting zeros.
+    * ``implementation`` changes nothing: one recursion has the speed of "scaling" and the safety of "log".
 
     Examples
     --------
     >>> import numpy as np
     >>> from emkit_hmm import GaussianHMM
     >>> rng = np.random.default_rng(0)
-    >>> X = np.concatenate([rng.normal(0, 1, 50), rng.normal(4, 2, 50)])[:, None]
+    >>> X = np.concatenate([rng.normal(0, 1, 50), rng.normal(8, 2, 50)])[:, None]
     >>> hmm = GaussianHMM(2, random_state=0).fit(X)
     >>> states = hmm.predict(X)
     >>> int((states[:50] == states[0]).sum()), int((states[50:] == states[-1]).sum())
@@ -105,13 +125,11 @@ class GaussianHMM(HiddenMarkovFace):
         return {"m": "means_", "c": "covars_"}
 
     def _family(self, fixed: tuple[str, ...]) -> Gaussian:
-        has_prior = np.any(self.means_weight) or np.any(self.covars_weight) or np.any(self.covars_prior)
-        prior = GaussianPrior(self.means_prior, self.means_weight, self.covars_prior, self.covars_weight)
         names = {"means_": "means", "covars_": "covariances"}
         return Gaussian(
             as_structure(self.covariance_type),
             share(self.min_covar, "min_covar"),
-            prior if has_prior else None,
+            gaussian_prior(self),
             fixed=tuple(names[name] for name in fixed),
         )
 
@@ -120,20 +138,30 @@ class GaussianHMM(HiddenMarkovFace):
         return start | ({"covariances": self._covars_} if "covars_" in given else {})
 
     def _emission_params(self) -> GaussianParams:
+        fitted = self.result_.params.emission if hasattr(self, "result_") else None
         means = as_array(self.means_, "means_")
-        if hasattr(self, "result_"):
-            fitted = self.result_.params.emission
-            return GaussianParams(means, self._covars_, fitted.location, fitted.scale)
-        structure = as_structure(self.covariance_type)
-        matrices = structure.to_full(self._covars_, *means.shape)
-        scale = np.sqrt(np.einsum("kii->i", matrices) / len(means) + means.var(axis=0))
-        return GaussianParams(
-            means, self._covars_, means.mean(axis=0), as_structure(self.covariance_type).scale_of(scale)
-        )
+        shape = as_structure(self.covariance_type).shape(*means.shape)
+        if means.ndim != 2 or self._covars_.shape != shape:
+            msg = f"With means_ of shape {means.shape} covars_ must have {shape}; they have {self._covars_.shape}."
+            raise ValueError(msg)
+        return gaussian_params(means, self._covars_, self.covariance_type, fitted)
 
     def _adopt(self, emission: GaussianParams) -> None:
         self.means_ = np.array(emission.means)
         self._covars_ = np.array(emission.covariances)
+
+    def _canonical(self, model: HiddenMarkovModel, params: HiddenMarkovParams) -> HiddenMarkovParams:
+        """Return the params in order; a covariance that all states share stays as it is."""
+        ordered = model.canonical(params)
+        if as_structure(self.covariance_type).shape(1, 1) != as_structure(self.covariance_type).shape(2, 1):
+            return ordered
+        return attrs.evolve(ordered, emission=attrs.evolve(ordered.emission, covariances=params.emission.covariances))
+
+    def _n_columns(self) -> int:
+        if hasattr(self, "means_"):
+            return int(np.shape(self.means_)[-1])
+        stored = getattr(self, "_covars_", np.zeros(1))
+        return int(stored.shape[-1] if stored.ndim > 1 else self.n_features_in_)
 
     @property
     def covars_(self) -> Array:
@@ -141,12 +169,13 @@ class GaussianHMM(HiddenMarkovFace):
         if not hasattr(self, "_covars_"):
             msg = "covars_ is not there before fit, unless it is set by hand."
             raise AttributeError(msg)
-        n_features = np.asarray(self.means_).shape[1]
-        return as_structure(self.covariance_type).to_full(self._covars_, self.n_components, n_features)
+        structure = as_structure(self.covariance_type)
+        n_states = len(self._covars_) if structure.shape(1, 1) != structure.shape(2, 1) else self.n_components
+        return structure.to_full(self._covars_, n_states, self._n_columns())
 
     @covars_.setter
     def covars_(self, covars: Any) -> None:
-        self._covars_ = as_array(covars, "covars_")
+        self._covars_ = stored_covariances(covars, self.covariance_type)
 
 
 HiddenMarkovModel.face = GaussianHMM

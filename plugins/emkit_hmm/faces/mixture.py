@@ -16,19 +16,20 @@ from emkit.families import (
     CovarianceStructure,
     Gaussian,
     GaussianParams,
-    GaussianPrior,
     Mixture,
     MixtureParams,
     as_structure,
 )
-from emkit_hmm.faces.base import HiddenMarkovFace
+from emkit_hmm.faces.columns import ColumnsFace
+from emkit_hmm.faces.covariances import gaussian_params, gaussian_prior, stored_covariances
 from emkit_hmm.faces.discrete import dirichlet
+from emkit_hmm.faces.settings import check_shape
 
 Array = NDArray[np.float64]
 
 
 @attrs.define(slots=False, eq=False, repr=False)
-class GMMHMM(HiddenMarkovFace):
+class GMMHMM(ColumnsFace):
     """A hidden Markov model whose states emit from Gaussian mixtures, as ``hmmlearn.hmm.GMMHMM``.
 
     Parameters
@@ -42,7 +43,8 @@ class GMMHMM(HiddenMarkovFace):
     startprob_prior, transmat_prior, weights_prior : float or array
         Concentrations of Dirichlet priors, at least 1; 1 is none.
     means_prior, means_weight, covars_prior, covars_weight : float or array
-        As in :class:`GaussianHMM`; none by default.
+        As in :class:`GaussianHMM`, for every Gaussian alike, and none by default; hmmlearn reads the last two in
+        another way here than there, and differently for each covariance type.
     covariance_type : {"diag", "full", "spherical", "tied"}
         With "tied" the Gaussians of a state share one matrix.
     params, init_params : str
@@ -60,8 +62,13 @@ class GMMHMM(HiddenMarkovFace):
     covars_
         (n_components, n_mix, n_features, n_features) full, (n_components, n_mix, n_features) diag, (n_components,
         n_mix) spherical, (n_components, n_features, n_features) tied.
+    n_features : int
     monitor_ : ConvergenceMonitor
     result_ : EMResult
+
+    Notes
+    -----
+    Beside the differences of :class:`GaussianHMM`, ``aic`` and ``bic`` count ``n_components * (n_mix - 1)`` weights.
     """
 
     n_components: int = 1
@@ -72,8 +79,8 @@ class GMMHMM(HiddenMarkovFace):
     weights_prior: Any = 1.0
     means_prior: Any = 0.0
     means_weight: Any = 0.0
-    covars_prior: Any = 0.0
-    covars_weight: Any = 0.0
+    covars_prior: Any = None
+    covars_weight: Any = None
     algorithm: str = "viterbi"
     covariance_type: str | CovarianceStructure = "diag"
     random_state: Any = None
@@ -90,13 +97,11 @@ class GMMHMM(HiddenMarkovFace):
         return {"m": "means_", "c": "covars_", "w": "weights_"}
 
     def _family(self, fixed: tuple[str, ...]) -> Mixture:
-        has_prior = np.any(self.means_weight) or np.any(self.covars_weight) or np.any(self.covars_prior)
-        prior = GaussianPrior(self.means_prior, self.means_weight, self.covars_prior, self.covars_weight)
         names = {"means_": "means", "covars_": "covariances"}
         inner = Gaussian(
             as_structure(self.covariance_type),
             share(self.min_covar, "min_covar"),
-            prior if has_prior else None,
+            gaussian_prior(self),
             fixed=tuple(names[name] for name in fixed if name in names),
         )
         return Mixture(
@@ -112,18 +117,36 @@ class GMMHMM(HiddenMarkovFace):
 
     def _emission_params(self) -> MixtureParams:
         means, covars = as_array(self.means_, "means_"), as_array(self.covars_, "covars_")
-        if hasattr(self, "result_"):
-            fitted = self.result_.params.emission.parts
-            location, scale = fitted.location, fitted.scale
-        else:
-            structure = as_structure(self.covariance_type)
-            matrices = np.array([structure.to_full(c, *m.shape) for m, c in zip(means, covars, strict=True)])
-            location = means.mean(axis=1)
-            spread = np.einsum("kmii->ki", matrices) / means.shape[1] + means.var(axis=1)
-            scale = np.array([structure.scale_of(row) for row in np.sqrt(spread)])
-        return MixtureParams(as_array(self.weights_, "weights_"), GaussianParams(means, covars, location, scale))
+        structure = as_structure(self.covariance_type)
+        shape = (len(means), *structure.shape(*means.shape[1:])) if means.ndim == 3 else ()
+        weights = check_shape(as_array(self.weights_, "weights_"), "weights_", means.shape[:2])
+        if covars.shape != shape:
+            msg = (
+                f"means_ must have shape (n_components, n_mix, n_features), and covars_ that of {structure.name!r}, "
+                f"{shape or 'which follows'}; they have {means.shape} and {covars.shape}."
+            )
+            raise ValueError(msg)
+        fitted = self.result_.params.emission if hasattr(self, "result_") else None
+        if (
+            fitted is not None
+            and np.array_equal(means, fitted.parts.means)
+            and np.array_equal(covars, fitted.parts.covariances)
+        ):
+            return MixtureParams(weights, fitted.parts)
+        pairs = [(m, stored_covariances(c, structure)) for m, c in zip(means, covars, strict=True)]
+        parts = [gaussian_params(m, c, structure, None) for m, c in pairs]
+        return MixtureParams(
+            weights,
+            GaussianParams(means, covars, np.array([p.location for p in parts]), np.array([p.scale for p in parts])),
+        )
 
     def _adopt(self, emission: MixtureParams) -> None:
         self.weights_ = np.array(emission.weights)
         self.means_ = np.array(emission.parts.means)
         self.covars_ = np.array(emission.parts.covariances)
+
+    def _n_columns(self) -> int:
+        for values in (getattr(self, "means_", None), getattr(self, "covars_", None)):
+            if np.ndim(values) > 2:  # type: ignore[arg-type]
+                return int(np.shape(values)[-1])  # type: ignore[arg-type]
+        return self.n_features_in_

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import numpy as np
@@ -13,13 +13,13 @@ from emkit import Tolerance
 from emkit.acceleration import Accelerator
 from emkit.arrays import as_array
 from emkit.families import GammaPrior, Poisson, PoissonParams
-from emkit_hmm.faces.base import HiddenMarkovFace
+from emkit_hmm.faces.columns import ColumnsFace
 
 Array = NDArray[np.float64]
 
 
 @attrs.define(slots=False, eq=False, repr=False)
-class PoissonHMM(HiddenMarkovFace):
+class PoissonHMM(ColumnsFace):
     """A hidden Markov model with Poisson emissions and the interface of ``hmmlearn.hmm.PoissonHMM``.
 
     Parameters
@@ -29,7 +29,8 @@ class PoissonHMM(HiddenMarkovFace):
     startprob_prior, transmat_prior : float or array
         Concentrations of Dirichlet priors, at least 1; 1 is none.
     lambdas_prior, lambdas_weight : float
-        A gamma prior of the rates: that mean, worth so many rows. Part of the objective.
+        A gamma prior of the rates, which are then ``(events + lambdas_prior) / (rows + lambdas_weight)``: events, and
+        rows, that the prior adds. Part of the objective. (hmmlearn means the same, but counts the rows of all states.)
     params, init_params : str
         Letters ``s`` startprob, ``t`` transmat, ``l`` lambdas: what is estimated, and what is initialised.
     algorithm, random_state, n_iter, tol, verbose, implementation, n_init, accelerate
@@ -53,6 +54,8 @@ class PoissonHMM(HiddenMarkovFace):
     341.8787
     """
 
+    _samples_integers: ClassVar[bool] = True
+
     n_components: int = 1
     startprob_prior: Any = 1.0
     transmat_prior: Any = 1.0
@@ -73,15 +76,17 @@ class PoissonHMM(HiddenMarkovFace):
         return {"l": "lambdas_"}
 
     def _family(self, fixed: tuple[str, ...]) -> Poisson:
-        if not self.lambdas_weight:
-            return Poisson()
-        return Poisson(GammaPrior(1 + self.lambdas_weight * self.lambdas_prior, self.lambdas_weight))
+        has_prior = self.lambdas_prior or self.lambdas_weight
+        return Poisson(GammaPrior(1 + self.lambdas_prior, self.lambdas_weight) if has_prior else None)
 
     def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
         return {"rates": given["lambdas_"]} if given else {}
 
     def _emission_params(self) -> PoissonParams:
         return PoissonParams(as_array(self.lambdas_, "lambdas_"))
+
+    def _n_columns(self) -> int:
+        return int(np.shape(self.lambdas_)[-1])
 
     def _adopt(self, emission: PoissonParams) -> None:
         self.lambdas_ = np.array(emission.rates)

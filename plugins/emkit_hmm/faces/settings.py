@@ -23,22 +23,35 @@ def check_letters(value: Any, name: str, letters: Mapping[str, str]) -> str:
 
 
 def given_attributes(face: object, names: Mapping[str, str]) -> dict[str, Array]:
-    """Return the attributes that are not to be initialised, by name: they must have been set, or fitted before.
+    """Return the attributes where a fit starts, by name: those that were set by hand, or fitted before.
+
+    As in hmmlearn, what is not there is initialised from the data after all.
 
     Parameters
     ----------
     names : mapping from letters to attributes
+        Those that ``init_params`` leaves out.
     """
-    found = {}
-    for letter, name in names.items():
-        if not hasattr(face, name):
-            msg = (
-                f"init_params leaves out {letter!r}, so {name} must be set before fit, as in model.{name} = ...; or "
-                f"add {letter!r} to init_params."
-            )
-            raise ValueError(msg)
-        found[name] = as_array(getattr(face, name), name)
-    return found
+    return {name: as_array(getattr(face, name), name) for name in names.values() if hasattr(face, name)}
+
+
+def check_shape(values: Array, name: str, shape: tuple[int, ...]) -> Array:
+    """Return values of a shape that follows from the number of states."""
+    if values.shape != shape:
+        msg = f"{name} must have shape {shape}, for n_components={shape[0]} states; it has shape {values.shape}."
+        raise ValueError(msg)
+    return values
+
+
+def check_prior(value: Any, name: str, shape: tuple[int, ...]) -> Any:
+    """Return what a prior adds, for all probabilities alike or one by one."""
+    try:
+        np.broadcast_to(as_array(value, name), shape)
+    except ValueError as error:
+        found = f"it has shape {np.shape(value)}" if "broadcast" in str(error) else str(error)
+        msg = f"{name} must be a number or have shape {shape}; {found}."
+        raise ValueError(msg) from error
+    return value
 
 
 def with_zeros_kept(probabilities: Array | None) -> Array | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import attrs
@@ -11,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EMResult
-from emkit.arrays import as_array, one_of
-from emkit.errors import NotFittedError
+from emkit.arrays import as_matrix, one_of, whole_number
+from emkit.errors import DegenerateError
 from emkit.estimator import Estimator, rng_of
-from emkit_hmm.chains.markov import MarkovParams
-from emkit_hmm.chains.stationary import stationary_distribution
-from emkit_hmm.inference import decoding, filtering
+from emkit_hmm.chains.base import sample_path
+from emkit_hmm.inference import decoding, filtering, residuals, sampling
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
-from emkit_hmm.sequences import Sequences
+from emkit_hmm.prepared import PreparedSequences
+from emkit_hmm.sequences import as_sequences
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -28,43 +27,27 @@ ALGORITHMS = ("viterbi", "map")
 
 
 class TellingFace(Estimator):
-    """Base of the faces, without ``fit``: everything is computed from the attributes, fitted or set by hand."""
+    """Base of the faces, without ``fit``: everything is computed from a model and its params.
+
+    Data are ``X`` of shape (n_samples, n_features) with ``lengths`` (n_sequences,), as in hmmlearn; or, without
+    lengths, a list of such matrices, one for each sequence, or :class:`Sequences`.
+    """
 
     algorithm: str
     random_state: Any
-    startprob_: Any
-    transmat_: Any
     result_: EMResult[Any]
 
     _allow_nan: ClassVar[bool] = True
+    #: Whether samples are whole numbers.
+    _samples_integers: ClassVar[bool] = False
 
     @abstractmethod
-    def _family(self, fixed: tuple[str, ...]) -> Any:
-        """Return the family of the emissions; ``fixed`` names the attributes that are not to be estimated."""
-
-    @abstractmethod
-    def _emission_params(self) -> Any:
-        """Return the params of the emissions that the attributes make."""
-
-    @abstractmethod
-    def _letters(self) -> Mapping[str, str]:
-        """Return the attribute that each letter of ``params`` and ``init_params`` stands for, in the emissions."""
-
     def model_and_params(self) -> tuple[HiddenMarkovModel, HiddenMarkovParams]:
-        """Return a model and the params that the attributes make, fitted or set by hand: for what the core offers."""
-        self._check_is_fitted()
-        for name in ("startprob_", "transmat_", *self._letters().values()):
-            if not hasattr(self, name):
-                msg = f"{name} is missing: call fit, or set it by hand."
-                raise NotFittedError(msg)
-        chain = MarkovParams(as_array(self.startprob_, "startprob_"), as_array(self.transmat_, "transmat_"))
-        model = HiddenMarkovModel(len(chain.startprob), self._family(()))
-        params = HiddenMarkovParams(chain, self._emission_params())
-        model.check(params)
-        return model, params
+        """Return the model and its params: for what the core and :mod:`emkit_hmm` offer."""
 
-    def _sequences(self, X: Any, lengths: Any) -> Sequences:
-        return Sequences(self._check_input(X), lengths)
+    @abstractmethod
+    def _n_columns(self) -> int:
+        """Return how many columns data must have."""
 
     def decode(self, X: Any, lengths: Any = None, algorithm: str | None = None) -> tuple[float, Integers]:
         """Return the most probable states, and the logarithm of the probability of them and the data together.
@@ -73,11 +56,10 @@ class TellingFace(Estimator):
         ----------
         algorithm : {"viterbi", "map"}, optional
             The most probable path of each sequence, or at each step the most probable state. The second kind may be
-            a path that cannot be: its logarithm is then ``-inf``.
+            a path that cannot be: its logarithm is then ``-inf``. (hmmlearn gives the sum of posterior maxima there.)
         """
         kind = one_of(algorithm or self.algorithm, "algorithm", ALGORITHMS)
-        model, params = self.model_and_params()
-        data = model.prepare(self._sequences(X, lengths))
+        model, params, data = self._asked(X, lengths)
         if kind == "viterbi":
             states, log_joint = decoding.viterbi(model, params, data)
         else:
@@ -85,9 +67,26 @@ class TellingFace(Estimator):
             log_joint = decoding.log_joint(model, params, data, states)
         return float(log_joint.sum()), states
 
+    def decode_k_best(self, X: Any, k: int) -> tuple[Array, Integers]:
+        """Return the k most probable paths of one sequence, best first.
+
+        Returns
+        -------
+        log_joint : (k,)
+            The logarithm of the probability of each path and the data together; fewer if there are fewer paths.
+        states : (k, n_samples)
+        """
+        states, log_joint = decoding.k_best(*self._asked(X, None), k)
+        return log_joint, states
+
     def predict(self, X: Any, lengths: Any = None) -> Integers:
         """Return the most probable state of every row, by ``algorithm``; shape (n_samples,)."""
-        return self.decode(X, lengths)[1]
+        kind = one_of(self.algorithm, "algorithm", ALGORITHMS)
+        model, params, data = self._asked(X, lengths)
+        if kind == "viterbi":
+            return decoding.viterbi(model, params, data)[0]
+        likeliest: Integers = np.argmax(model.posterior(params, data), axis=1)
+        return likeliest
 
     def predict_proba(self, X: Any, lengths: Any = None) -> Array:
         """Return ``P(state k | the whole sequence)`` of every row, (n_samples, n_components)."""
@@ -95,20 +94,22 @@ class TellingFace(Estimator):
 
     def score(self, X: Any, lengths: Any = None) -> float:
         """Return the log-likelihood of the data, in nats, summed over sequences."""
-        model, params = self.model_and_params()
-        return float(model.log_likelihoods(params, self._sequences(X, lengths)).sum())
+        model, params, data = self._asked(X, lengths)
+        return float(model.log_likelihoods(params, data).sum())
 
     def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, Array]:
         """Return the log-likelihood, and ``P(state k | the whole sequence)`` of every row."""
-        model, params = self.model_and_params()
-        data = model.prepare(self._sequences(X, lengths))
+        model, params, data = self._asked(X, lengths)
         found = model.chain.posterior(params.chain, model.log_emission(params, data), data)
         return float(found.log_likelihoods.sum()), found.smoothed
 
     def filter(self, X: Any, lengths: Any = None) -> Array:
         """Return ``P(state k at t | rows up to t)``: nothing of the future, (n_samples, n_components)."""
-        model, params = self.model_and_params()
-        return filtering.filtered(model, params, self._sequences(X, lengths))
+        return filtering.filtered(*self._asked(X, lengths))
+
+    def smooth_with_lag(self, X: Any, lengths: Any = None, lag: int = 1) -> Array:
+        """Return ``P(state k at t | rows up to t + lag)`` of every row, (n_samples, n_components)."""
+        return filtering.smoothed_with_lag(*self._asked(X, lengths), lag)
 
     def forecast(self, X: Any, lengths: Any = None, steps: int = 1) -> tuple[Array, Array]:
         """Return what follows the end of every sequence.
@@ -120,28 +121,47 @@ class TellingFace(Estimator):
         means : (n_sequences, steps, n_features)
             Expected observations.
         """
-        model, params = self.model_and_params()
-        data = model.prepare(self._sequences(X, lengths))
-        return (
-            filtering.predicted_states(model, params, data, steps),
-            filtering.predicted_means(model, params, data, steps),
-        )
+        asked = self._asked(X, lengths)
+        return filtering.predicted_states(*asked, steps), filtering.predicted_means(*asked, steps)
+
+    def pseudo_residuals(self, X: Any, lengths: Any = None, kind: str = "ordinary") -> residuals.PseudoResiduals:
+        """Return normal quantiles of the observations of one column; see :func:`emkit_hmm.pseudo_residuals`.
+
+        Parameters
+        ----------
+        kind : {"ordinary", "forecast"}
+            Given all other rows of the sequence, or given the rows before.
+        """
+        return residuals.pseudo_residuals(*self._asked(X, lengths), kind)
+
+    def sample_paths(self, X: Any, lengths: Any = None, n: int = 1, random_state: Any = None) -> Integers:
+        """Return ``n`` draws of the states of all rows from ``P(path | data)``, shape (n, n_samples)."""
+        return sampling.sample_paths(*self._asked(X, lengths), n, self._rng(random_state))
 
     def sample(
         self, n_samples: int = 1, random_state: Any = None, currstate: int | None = None
-    ) -> tuple[Array, Integers]:
+    ) -> tuple[NDArray[Any], Integers]:
         """Return one sequence and its states.
 
         Parameters
         ----------
         currstate : int, optional
             The state it starts in.
+
+        Returns
+        -------
+        X : (n_samples, n_features)
+            Whole numbers where the emissions are counts or symbols.
+        states : (n_samples,)
         """
         model, params = self.model_and_params()
-        if currstate is not None:
-            params = attrs.evolve(params, chain=attrs.evolve(params.chain, startprob=np.eye(model.n_states)[currstate]))
-        rng = np.random.default_rng(rng_of(self.random_state if random_state is None else random_state))
-        return model.sample_with_states(params, n_samples, rng)
+        n_samples, rng = whole_number(n_samples, "n_samples"), self._rng(random_state)
+        if currstate is None:
+            x, states = model.sample_with_states(params, n_samples, rng)
+        else:
+            states = _path_from(model, params, currstate, n_samples, rng)
+            x = model.emission.sample(params.emission, model.ties.components(states), rng)
+        return (x.astype(np.int64) if self._samples_integers else x), states
 
     def aic(self, X: Any, lengths: Any = None) -> float:
         """Return Akaike's criterion on ``X``; smaller is better. Structural zeros and fixed values are not counted."""
@@ -149,9 +169,12 @@ class TellingFace(Estimator):
 
     def bic(self, X: Any, lengths: Any = None) -> float:
         """Return Schwarz's criterion on ``X``; smaller is better."""
-        model, _ = self.model_and_params()
-        n_observations = model.prepare(self._sequences(X, lengths)).n_observations
-        return -2 * self.score(X, lengths) + self._n_parameters() * float(np.log(n_observations))
+        model, params, data = self._asked(X, lengths)
+        if not data.n_observations > 0:
+            msg = "Nothing was observed, so there is no penalty by the number of rows: every row of X is missing."
+            raise DegenerateError(msg)
+        log_likelihood = float(model.log_likelihoods(params, data).sum())
+        return -2 * log_likelihood + self._n_parameters() * float(np.log(data.n_observations))
 
     def _n_parameters(self) -> int:
         if hasattr(self, "result_"):
@@ -159,6 +182,36 @@ class TellingFace(Estimator):
         model, params = self.model_and_params()
         return model.n_free(params)
 
-    def get_stationary_distribution(self) -> Array:
-        """Return the distribution of states that transitions leave as it is, (n_components,)."""
-        return stationary_distribution(as_array(self.transmat_, "transmat_"))
+    def _asked(self, X: Any, lengths: Any) -> tuple[HiddenMarkovModel, HiddenMarkovParams, PreparedSequences]:
+        """Return the model, its params and the data checked, for a question about the data."""
+        model, params = self.model_and_params()
+        given = as_sequences(X, lengths=lengths)
+        return model, params, model.prepare(attrs.evolve(given, x=self._columns(given.x)))
+
+    def _columns(self, x: Any) -> Array:
+        """Return a matrix whose columns are those of ``fit``, or of the attributes that were set by hand."""
+        if hasattr(self, "n_features_in_"):
+            return self._check_input(x)
+        matrix = as_matrix(x, estimator=type(self).__name__, allow_nan=True)
+        if matrix.shape[1] != self._n_columns():
+            msg = f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting {self._n_columns()}."
+            raise ValueError(msg)
+        return matrix
+
+    def _rng(self, random_state: Any) -> np.random.Generator:
+        return np.random.default_rng(rng_of(self.random_state if random_state is None else random_state))
+
+
+def _path_from(
+    model: HiddenMarkovModel, params: HiddenMarkovParams, state: int, n_steps: int, rng: np.random.Generator
+) -> Integers:
+    """Return states of a path that starts in ``state``."""
+    expansion = model.chain.expanded(params.chain)
+    if state not in range(model.n_states):
+        msg = f"currstate must be one of the states 0 to {model.n_states - 1}; it is {state!r}."
+        raise ValueError(msg)
+    mine = expansion.state_of == state
+    start = np.where(mine, expansion.startprob, 0.0)
+    # A state in which no sequence starts may be asked for all the same.
+    start = start if start.sum() > 0 else mine.astype(np.float64)
+    return expansion.state_of[sample_path(start, expansion.transmat, n_steps, rng)]

@@ -20,6 +20,8 @@ Integers = NDArray[np.intp]
 def viterbi(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData) -> tuple[Integers, Array]:
     """Return the most probable path of every sequence, and ``log p(path, sequence)`` in nats.
 
+    Of a chain with explicit durations a path is a division into segments.
+
     Returns
     -------
     states : (n_samples,)
@@ -37,7 +39,7 @@ def k_best(
 ) -> tuple[Integers, Array]:
     """Return the k most probable paths of one sequence, best first, and ``log p(path, sequence)`` of each.
 
-    Of a chain with explicit durations paths with other ends of segments count as different.
+    Of a chain with explicit durations paths are divisions into segments; some may have the same states.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def k_best(
 def log_joint(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData, states: Integers) -> Array:
     """Return ``log p(states, rows)`` of every sequence, (n_sequences,); minus infinity of a path that cannot be."""
     sequences = model.prepare(data)
-    expansion = model.chain.expanded(params.chain, sequences)
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     if len(expansion.startprob) != model.n_states:
         msg = "Of a chain with explicit durations states alone are no path: it also has ends of segments."
         raise ValueError(msg)
@@ -70,5 +72,5 @@ def _positions(
     model: HiddenMarkovModel, params: HiddenMarkovParams, sequences: PreparedSequences
 ) -> tuple[Expansion, Array]:
     """Return the chain over positions, and the log-densities of rows at them."""
-    expansion = model.chain.expanded(params.chain, sequences)
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     return expansion, model.log_emission(params, sequences)[:, expansion.state_of]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import whole_number
 from emkit_hmm.chains.base import Expansion
+from emkit_hmm.kernels.exact import log_of, log_sum_exp
 from emkit_hmm.kernels.filtering import filter_states, predict_states, smooth_with_lag
+from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
 from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences
@@ -18,51 +22,95 @@ Array = NDArray[np.float64]
 def filtered(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
     """Return ``P(z_t = k | x_0, ..., x_t)`` of every row, (n_samples, n_states): nothing of the future."""
     sequences = model.prepare(data)
-    expansion = model.chain.expanded(params.chain, sequences)
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     return merged(_filtered(model, params, sequences, expansion)[0], expansion, model.n_states)
 
 
 def predicted(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
     """Return ``P(z_t = k | x_0, ..., x_{t-1})`` of every row, (n_samples, n_states)."""
     sequences = model.prepare(data)
-    expansion = model.chain.expanded(params.chain, sequences)
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     return merged(_filtered(model, params, sequences, expansion)[1], expansion, model.n_states)
 
 
 def smoothed_with_lag(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData, lag: int) -> Array:
-    """Return ``P(z_t = k | x_0, ..., x_{t + lag})`` of every row (n_samples, n_states), or up to the end."""
+    """Return ``P(z_t = k | x_0, ..., x_{t + lag})`` of every row (n_samples, n_states), or up to the end.
+
+    A lag of 0 is filtering.
+    """
+    if lag == 0 and not isinstance(lag, bool):
+        return filtered(model, params, data)
+    lag = whole_number(lag, "lag")
     sequences = model.prepare(data)
-    expansion = model.chain.expanded(params.chain, sequences)
-    _require_one_matrix(expansion, "smoothing with a lag")
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     log_emission = model.log_emission(params, sequences)[:, expansion.state_of]
     layout = sequences.layout_for(len(expansion.startprob))
-    found = smooth_with_lag(layout, expansion.startprob, expansion.transmat, log_emission, whole_number(lag, "lag"))
+    smooth = smooth_with_lag if expansion.transmat.ndim == 2 else smooth_with_lag_varying
+    found = smooth(layout, expansion.startprob, expansion.transmat, log_emission, lag)
     return merged(found, expansion, model.n_states)
 
 
+def smooth_with_lag_varying(layout: Layout, startprob: Array, transmat: Array, log_emission: Array, lag: int) -> Array:
+    """Return what :func:`smooth_with_lag` does, with a transition matrix for every row.
+
+    In log space: ``log_beta`` is walked back ``lag`` steps from ``lag`` rows ahead, for all rows at once.
+    """
+    known = filter_states(layout, startprob, transmat, log_emission).filtered
+    log_transmat, log_beta = log_of(transmat), np.zeros_like(known)
+    end, rows = np.repeat(layout.last_rows, layout.lengths), np.arange(layout.n_rows)
+    for ahead in range(min(lag, int(layout.lengths.max()) - 1), 0, -1):
+        inside = np.flatnonzero(rows + ahead <= end)
+        onward = log_emission[inside + ahead] + log_beta[inside]
+        log_beta[inside] = log_sum_exp(log_transmat[inside + ahead] + onward[:, None, :], axis=2)
+    joint = log_of(known) + log_beta
+    total = log_sum_exp(joint, axis=1)[:, None]
+    # Rows that cannot be continued as the sequence goes on tell nothing of what is before them.
+    return np.where(total > -np.inf, np.exp(joint - np.where(total > -np.inf, total, 0.0)), known)
+
+
 def predicted_states(
-    model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData, steps: int = 1
+    model: HiddenMarkovModel,
+    params: HiddenMarkovParams,
+    data: HiddenMarkovData,
+    steps: int = 1,
+    covariates: Any = None,
 ) -> Array:
     """Return the probabilities of the states 1, ..., ``steps`` steps after the end of every sequence.
+
+    Parameters
+    ----------
+    covariates : (n_sequences, steps, n_covariates), optional
+        Of the steps to come, where transitions depend on any; (steps, n_covariates) of one sequence.
 
     Returns
     -------
     states : (n_sequences, steps, n_states)
     """
     sequences = model.prepare(data)
-    expansion = model.chain.expanded(params.chain, sequences)
-    _require_one_matrix(expansion, "what follows the end")
+    steps = whole_number(steps, "steps")
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     last = _filtered(model, params, sequences, expansion)[0][sequences.firsts + sequences.lengths - 1]
-    ahead = predict_states(last, expansion.transmat, whole_number(steps, "steps"))
+    if not model.chain.needs_covariates:
+        return merged(predict_states(last, expansion.transmat, steps), expansion, model.n_states)
+    matrices = model.chain.expanded(params.chain, _to_come(covariates, sequences, steps)).transmat
+    matrices = matrices.reshape(len(last), steps, *matrices.shape[1:])
+    ahead = np.empty((len(last), steps, last.shape[1]))
+    for step in range(steps):
+        last = np.einsum("sj,sjk->sk", last, matrices[:, step])
+        ahead[:, step] = last
     return merged(ahead, expansion, model.n_states)
 
 
 def predicted_means(
-    model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData, steps: int = 1
+    model: HiddenMarkovModel,
+    params: HiddenMarkovParams,
+    data: HiddenMarkovData,
+    steps: int = 1,
+    covariates: Any = None,
 ) -> Array:
     """Return the expected observations 1, ..., ``steps`` steps after the end, (n_sequences, steps, n_features)."""
     means = model.ties.spread(model.emission.mean(params.emission).T).T
-    return np.asarray(predicted_states(model, params, data, steps) @ means)
+    return np.asarray(predicted_states(model, params, data, steps, covariates) @ means)
 
 
 def merged(probabilities: Array, expansion: Expansion, n_states: int) -> Array:
@@ -82,7 +130,18 @@ def _filtered(
     return found.filtered, found.predicted
 
 
-def _require_one_matrix(expansion: Expansion, what: str) -> None:
-    if expansion.transmat.ndim == 3:
-        msg = f"With transitions that depend on covariates, {what} would need covariates that are not there yet."
+def _to_come(covariates: Any, sequences: PreparedSequences, steps: int) -> Array:
+    """Return covariates of the steps to come, sequence after sequence, (n_sequences * steps, n_covariates)."""
+    seen = sequences.covariates
+    n_covariates = 0 if seen is None else seen.shape[1]
+    shape = (len(sequences.lengths), steps, n_covariates)
+    found = None if covariates is None else np.asarray(covariates, dtype=np.float64)
+    if found is not None and found.shape == shape[1:] and shape[0] == 1:
+        found = found[None]
+    if found is None or found.shape != shape:
+        msg = (
+            "Transitions depend on covariates: give those of the steps to come as covariates=..., of shape "
+            f"(n_sequences, steps, n_covariates) = {shape}; found {None if found is None else found.shape}."
+        )
         raise ValueError(msg)
+    return found.reshape(-1, n_covariates)

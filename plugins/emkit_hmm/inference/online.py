@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit_hmm.chains.base import Expansion
 from emkit_hmm.inference.filtering import merged
 from emkit_hmm.kernels.filtering import filter_step
 from emkit_hmm.model import HiddenMarkovModel
@@ -23,7 +24,7 @@ class OnlineFilter:
     Attributes
     ----------
     model : HiddenMarkovModel
-        Its chain must not depend on covariates, nor its emissions on earlier rows.
+        Its emissions must not depend on earlier rows.
     params : HiddenMarkovParams
     log_likelihood : float
         Of the rows so far.
@@ -47,21 +48,49 @@ class OnlineFilter:
     params: HiddenMarkovParams
     log_likelihood: float = attrs.field(default=0.0, init=False)
     n_steps: int = attrs.field(default=0, init=False)
-    _predicted: Array = attrs.field(init=False)
+    _known: Array | None = attrs.field(default=None, init=False)
+    #: The chain, unless every step has one of its own.
+    _lasting: Expansion | None = attrs.field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._predicted = self.model.chain.expanded(self.params.chain).startprob
+        if not self.model.chain.needs_covariates:
+            self._lasting = self.model.chain.expanded(self.params.chain)
 
-    def update(self, row: Any) -> Array:
-        """Take one more row (n_features,) into account, NaN if nothing was seen; return ``P(state k)`` (n_states,)."""
-        expansion = self.model.chain.expanded(self.params.chain)
-        log_emission = self.model.log_emission(self.params, np.atleast_2d(np.asarray(row, dtype=np.float64)))
-        known, log_density = filter_step(self._predicted, log_emission[0, expansion.state_of])
-        self._predicted = known @ expansion.transmat
+    def update(self, row: Any, covariates: Any = None) -> Array:
+        """Take one more row into account; return ``P(state k | rows so far)``, (n_states,).
+
+        Parameters
+        ----------
+        row : (n_features,)
+            NaN where nothing was seen.
+        covariates : (n_covariates,), optional
+            Where transitions depend on any: those of the step to this row.
+        """
+        expansion = self._expansion(covariates)
+        prepared = self.model.prepare(np.atleast_2d(np.asarray(row, dtype=np.float64)))
+        if np.any(getattr(prepared.rows, "missing", False)) and not np.isnan(prepared.x).any():
+            msg = f"{type(self.model.emission).__name__} looks at earlier rows, which an online filter does not keep."
+            raise ValueError(msg)
+        log_emission = self.model.log_emission(self.params, prepared)
+        known, log_density = filter_step(self._ahead(expansion), log_emission[0, expansion.state_of])
+        self._known = known
         self.log_likelihood += float(log_density)
         self.n_steps += 1
         return merged(known, expansion, self.model.n_states)
 
-    def ahead(self) -> Array:
+    def ahead(self, covariates: Any = None) -> Array:
         """Return the probabilities of the states at the next row, (n_states,)."""
-        return merged(self._predicted, self.model.chain.expanded(self.params.chain), self.model.n_states)
+        expansion = self._expansion(covariates)
+        return merged(self._ahead(expansion), expansion, self.model.n_states)
+
+    def _expansion(self, covariates: Any) -> Expansion:
+        """Return the chain with one matrix, that of the next step."""
+        if self._lasting is not None:
+            return self._lasting
+        one = None if covariates is None else np.atleast_2d(np.asarray(covariates, dtype=np.float64))
+        found = self.model.chain.expanded(self.params.chain, one)
+        return attrs.evolve(found, transmat=found.transmat[0])
+
+    def _ahead(self, expansion: Expansion) -> Array:
+        """Return the probabilities of the positions at the next row."""
+        return expansion.startprob if self._known is None else self._known @ expansion.transmat

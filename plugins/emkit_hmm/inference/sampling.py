@@ -26,7 +26,7 @@ def sample_paths(
     By filtering forward and drawing backward (Chib 1996, Journal of Econometrics 75:79).
     """
     sequences = model.prepare(data)
-    expansion = model.chain.expanded(params.chain, sequences)
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
     log_emission = model.log_emission(params, sequences)[:, expansion.state_of]
     layout = sequences.layout_for(len(expansion.startprob))
     paths = kernels.sample_paths(

@@ -64,7 +64,9 @@ def test_heywood_cases_end_on_the_floor_whatever_the_units():
     # is so large that its rounding hides the last of the way.
     settings = {"tol": 1e-8, "max_iter": 20_000}
     for factor, gap in ((1.0, 1e-3), (1e-120, 1.0), (1e120, 1.0)):
-        with pytest.warns(DegenerateWarning, match=r"noise_variances\[2\].*(rests? on (its|their) floor|on the way to a bound)"):
+        with pytest.warns(
+            DegenerateWarning, match=r"noise_variances\[2\].*(rests? on (its|their) floor|on the way to a bound)"
+        ):
             analysis = FactorAnalysis(1, **settings).fit(IRIS * factor)
         assert analysis.noise_variance_[2] / (IRIS[:, 2].var() * factor**2) == pytest.approx(1e-6, rel=gap)
 

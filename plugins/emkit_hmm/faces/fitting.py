@@ -1,0 +1,52 @@
+"""How a face is fitted: its settings in, a result out, and what went wrong as warnings."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+
+from emkit import EMResult, Tolerance, fit
+from emkit.acceleration import Accelerator
+from emkit.arrays import whole_number
+from emkit.errors import LikelihoodDecreasedError
+from emkit.estimator import rng_of, warn_about
+from emkit_hmm.model import HiddenMarkovModel
+from emkit_hmm.sequences import Sequences
+
+
+class FitSettings(Protocol):
+    """The parameters of a face that say how to fit."""
+
+    n_iter: int
+    tol: float | Tolerance
+    n_init: int
+    random_state: Any
+    verbose: Any
+    accelerate: str | Accelerator | None
+
+
+def fit_with_settings(face: FitSettings, model: HiddenMarkovModel, data: Sequences) -> EMResult[Any]:
+    """Return the fit that a face's settings ask for, or the best point before the objective fell; warn of the end."""
+    result = _fitted(
+        model,
+        data,
+        accelerate=face.accelerate,
+        tol=face.tol,
+        max_iter=whole_number(face.n_iter, "n_iter"),
+        n_starts=whole_number(face.n_init, "n_init"),
+        rng=rng_of(face.random_state),
+        progress=bool(face.verbose),
+    )
+    # With one sequence the most likely start is always certain, and transitions never seen are common.
+    worth = tuple(note for note in result.notes if not (note.startswith("chain.") and "bound" in note))
+    warn_about(attrs.evolve(result, notes=worth), type(face).__name__, stacklevel=4)
+    return result
+
+
+def _fitted(model: HiddenMarkovModel, data: Sequences, **settings: Any) -> EMResult[Any]:
+    try:
+        return fit(model, data, **settings)
+    except LikelihoodDecreasedError as error:
+        result: EMResult[Any] = error.result
+        return result
