@@ -74,6 +74,8 @@ class Family(ABC, Generic[FamilyParams]):
     accepts_nan: ClassVar[bool] = False
     #: Whether :meth:`sample` gives rows; regressions, whose covariates have no distribution, offer :meth:`simulate`.
     has_sampler: ClassVar[bool] = True
+    #: Whether the density of a row depends on rows before it, as in autoregressions.
+    looks_back: ClassVar[bool] = False
     #: Whether :meth:`statistics` are sums over rows, so that data may be cut and spread over workers.
     is_additive: ClassVar[bool] = False
 
@@ -196,8 +198,12 @@ class Family(ABC, Generic[FamilyParams]):
         """
         return ()
 
+    def component_fields(self, params: FamilyParams, n_components: int) -> tuple[str, ...]:
+        """Return the names of the fields that have the components along their first axis, dotted if nested."""
+        return tuple(tree.path_name(path) for path, _ in self._of_components(params, n_components))
+
     def _of_components(self, params: FamilyParams, n_components: int) -> list[tuple[tree.Path, Array]]:
-        """Return the arrays that have the components along their first axis."""
+        """Return the arrays that have the components along their first axis, with their paths."""
         spaces, shared = spaces_of(self, params), self.shared_fields(params)
         return [
             (path, np.asarray(leaf))

@@ -100,6 +100,11 @@ class Mixture(Family[MixtureParams]):
         return self.family.is_additive
 
     @property
+    def looks_back(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether the inner family does."""
+        return self.family.looks_back
+
+    @property
     def has_sampler(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether the inner family has one."""
         return self.family.has_sampler

@@ -115,6 +115,11 @@ class Product(Family[ProductParams]):
         return tuple(f"parts[{i}].{name}" for i, (family, own) in pairs for name in family.shared_fields(own))
 
     @property
+    def looks_back(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether any part does."""
+        return any(family.looks_back for _, family in self.parts)
+
+    @property
     def has_sampler(self) -> bool:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
         """Whether all parts have one."""
         return all(family.has_sampler for _, family in self.parts)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from emkit import tree
+from emkit.errors import EmkitError
 from emkit.information.entries import flat, shaped_like
 from emkit.information.surface import Surface
 from emkit.model import offers
@@ -28,6 +29,8 @@ LabelAxes: TypeAlias = dict[tree.Path, tuple[int, ...]]
 
 #: What exchanging components may change the objective by, relative to its size.
 ROUNDING = 1e-10
+#: Replicates that differ by less than this share of a typical size agree.
+NO_SPREAD = 1e-8
 #: How often units of distance are taken again.
 MAX_PASSES = 10
 
@@ -44,8 +47,16 @@ def label_axes(surface: Surface) -> LabelAxes:
     exchanged = permuted(params, np.roll(np.arange(size), 1), axes)
     swapped = permuted(params, np.r_[1, 0, 2:size], axes)
     slack = ROUNDING * (1 + abs(surface.center))
-    is_same = [abs(surface.objective_at(point) - surface.center) <= slack for point in (exchanged, swapped)]
+    is_same = [_is_as_likely(surface, point, slack) for point in (exchanged, swapped)]
     return axes if all(is_same) else {}
+
+
+def _is_as_likely(surface: Surface, params: Any, slack: float) -> bool:
+    try:
+        return abs(surface.objective_at(params) - surface.center) <= slack
+    except (EmkitError, ArithmeticError, np.linalg.LinAlgError):
+        # What was taken for an axis of components is none: a matrix that all share, turned over.
+        return False
 
 
 def _declared(axes: Mapping[str, int | tuple[int, ...]], params: Any) -> LabelAxes:
@@ -111,16 +122,21 @@ def align_all(replicates: Array, reference: Any, axes: LabelAxes, spaces: Spaces
 
 
 def _units(spread: Any, reference: Any, axes: LabelAxes, spaces: Spaces) -> dict[tree.Path, Array]:
-    """Return a unit for every entry but the same for all components, the typical size where there is no spread."""
-    units = {}
+    """Return a unit for every entry, the same for all components; infinite where the replicates all but agree.
+
+    An estimate on a bound, such as where a single sequence starts, has no spread, and would decide alone. If nothing
+    has any, typical sizes are the units.
+    """
+    units, fallback = {}, {}
     values, spreads = dict(tree.leaves(reference)), dict(tree.leaves(spread))
     for path, which in axes.items():
         value = np.asarray(values[path], dtype=np.float64)
         square = np.asarray(spreads[path], dtype=np.float64) ** 2
         pooled = np.broadcast_to(np.sqrt(square.mean(axis=which, keepdims=True)), value.shape)
         typical = np.broadcast_to(spaces[path].typical(value), value.shape)
-        units[path] = np.where(pooled > 0, pooled, np.where(typical > 0, typical, 1.0))
-    return units
+        fallback[path] = np.where(typical > 0, typical, 1.0)
+        units[path] = np.where(pooled > NO_SPREAD * fallback[path], pooled, np.inf)
+    return units if any(np.isfinite(unit).any() for unit in units.values()) else fallback
 
 
 def aligned(params: Any, reference: Any, axes: LabelAxes, units: Mapping[tree.Path, Array]) -> Any:

@@ -27,6 +27,8 @@ from emkit.storage.layout import DTYPE_NAMES, Array, fail
 
 # Results nest five or six deep, and Python's own limit on recursion lies far above this one.
 MAX_DEPTH = 64
+# A model holds a family, which holds a structure of covariances: so deep do we look for classes of parts.
+PARTS_WITHIN_PARTS = 2
 
 
 def known_types(cls: type) -> set[type]:
@@ -44,8 +46,11 @@ def known_types(cls: type) -> set[type]:
     abstract = {value for value in visible if inspect.isabstract(value) and value not in cls.__mro__}
     concrete = {sub for value in abstract for sub in _subclasses(value)}
     # What a family or a chain that may be part of the model keeps its own params in stands beside it.
-    beside = [value for sub in concrete for value in list(vars(sys.modules[sub.__module__]).values())]
-    concrete |= {value for value in beside if isinstance(value, type)}
+    for _ in range(PARTS_WITHIN_PARTS):
+        modules = [sys.modules[name] for name in {part.__module__ for part in concrete} if name in sys.modules]
+        beside = {value for module in modules for value in list(vars(module).values()) if isinstance(value, type)}
+        inner = {value for value in beside if inspect.isabstract(value) and value not in cls.__mro__}
+        concrete |= beside | {sub for value in inner for sub in _subclasses(value)}
     named = {value.__name__ for value in {cls} | visible}
     # A class that somebody else derived from an abstract one here does not come before those seen here.
     return (

@@ -168,6 +168,14 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
             self.emission.complete_score(params.emission, statistics.emission),
         )
 
+    def label_axes(self, params: HiddenMarkovParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axes of every field along which exchangeable states lie; none where something is fixed or tied."""
+        if self.ties.labels is not None or self.is_emission_fixed or not self.chain.is_exchangeable:
+            return {}
+        chain = {f"chain.{name}": axes for name, axes in self.chain.label_axes(params.chain).items()}
+        own = self.emission.component_fields(params.emission, self.n_states)
+        return chain | {f"emission.{name}": 0 for name in own}
+
     def space(self, params: HiddenMarkovParams) -> dict[str, Space]:
         """Return the spaces of chain and emissions."""
         chain = {f"chain.{name}": space for name, space in self.chain.space(params.chain).items()}

@@ -193,5 +193,6 @@ def resampled(given: Sequences, rng: np.random.Generator) -> Sequences:
     def taken(part: Any) -> Any:
         return None if part is None else np.asarray(part)[rows]
 
-    weights = None if given.weights is None else np.asarray(given.weights)[chosen]
+    checked = weights_of(given.weights, len(lengths))
+    weights = None if checked is None else checked[chosen]
     return Sequences(taken(given.x), lengths[chosen], weights, taken(given.states), taken(given.covariates))

@@ -185,6 +185,12 @@ class MixtureModel(LatentModel[MixtureData, MixtureParams, MixtureStatistics]):
         )
         return MixtureParams(weights, self.family.complete_score(params.components, statistics.components))
 
+    def label_axes(self, params: MixtureParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axis of every field along which the components lie."""
+        own = self.family.component_fields(params.components, self.n_components)
+        axes: dict[str, int | tuple[int, ...]] = {f"components.{name}": 0 for name in own}
+        return axes | {"weights": 0}
+
     def space(self, params: MixtureParams) -> dict[str, Space]:
         """Return the spaces of the family."""
         return {f"components.{name}": each for name, each in self.family.space(params.components).items()}

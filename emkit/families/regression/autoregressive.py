@@ -73,6 +73,7 @@ class Autoregressive(AdditiveFamily[AutoregressiveParams]):
     # Rows with gaps must stay in their place, between those before and after them.
     accepts_nan: ClassVar[bool] = True
     is_additive: ClassVar[bool] = True
+    looks_back: ClassVar[bool] = True
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> DesignRows:
         """Return rows beside the rows before them; its ``missing`` says which have no density."""

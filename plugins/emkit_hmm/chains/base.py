@@ -94,6 +94,10 @@ class Chain(ABC, Generic[ChainParams]):
     def permuted(self, params: ChainParams, order: Integers) -> ChainParams:
         """Return params with state ``order[k]`` as the new state k."""
 
+    @abstractmethod
+    def label_axes(self, params: ChainParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axes of every field along which the states lie."""
+
     def space(self, params: ChainParams) -> dict[str, Space]:
         """Return the spaces that declarations cannot know."""
         return {}

@@ -195,6 +195,10 @@ class Logit(Chain[LogitParams]):
         """Return params with state ``order[k]`` as the new state k."""
         return LogitParams(params.startprob[order], params.coefficients[np.ix_(order, order)])
 
+    def label_axes(self, params: LogitParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axes of every field along which the states lie."""
+        return {"startprob": 0, "coefficients": (0, 1)}
+
     def space(self, params: LogitParams) -> dict[str, Space]:
         """Return real coefficients, without those that are zero."""
         free = np.broadcast_to(self._free(len(params.startprob))[..., None], params.coefficients.shape)

@@ -101,6 +101,10 @@ class Markov(Chain[MarkovParams]):
         """Return params with state ``order[k]`` as the new state k."""
         return MarkovParams(params.startprob[order], params.transmat[np.ix_(order, order)])
 
+    def label_axes(self, params: MarkovParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axes of every field along which the states lie."""
+        return {"startprob": 0, "transmat": (0, 1)}
+
     def space(self, params: MarkovParams) -> dict[str, Space]:
         """Return probabilities without the fixed ones."""
         return {"startprob": self.start.space(), "transmat": self.transitions.space()}

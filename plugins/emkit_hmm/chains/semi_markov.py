@@ -146,6 +146,11 @@ class SemiMarkov(Chain[SemiMarkovParams]):
             self.durations.permuted(params.durations, order),
         )
 
+    def label_axes(self, params: SemiMarkovParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axes of every field along which the states lie."""
+        axes: dict[str, int | tuple[int, ...]] = {"startprob": 0, "transmat": (0, 1)}
+        return axes | {f"durations.{field.name}": 0 for field in attrs.fields(type(params.durations))}
+
     def space(self, params: SemiMarkovParams) -> dict[str, Space]:
         """Return probabilities without the fixed ones, none on the diagonal of the transitions."""
         return {"startprob": self.start.space(), "transmat": Simplex(known=self._moves(len(params.startprob)).known)}

@@ -124,6 +124,10 @@ class Stationary(Chain[StationaryParams]):
         """Return params with state ``order[k]`` as the new state k."""
         return StationaryParams(params.transmat[np.ix_(order, order)])
 
+    def label_axes(self, params: StationaryParams) -> dict[str, int | tuple[int, ...]]:
+        """Return the axes of every field along which the states lie."""
+        return {"transmat": (0, 1)}
+
     def space(self, params: StationaryParams) -> dict[str, Space]:
         """Return probabilities without the fixed ones."""
         return {"transmat": self.transitions.space()}

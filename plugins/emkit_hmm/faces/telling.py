@@ -111,8 +111,15 @@ class TellingFace(Estimator):
         """Return ``P(state k at t | rows up to t + lag)`` of every row, (n_samples, n_components)."""
         return filtering.smoothed_with_lag(*self._asked(X, lengths), lag)
 
-    def forecast(self, X: Any, lengths: Any = None, steps: int = 1) -> tuple[Array, Array]:
+    def forecast(self, X: Any, lengths: Any = None, steps: int = 1, covariates: Any = None) -> tuple[Array, Array]:
         """Return what follows the end of every sequence.
+
+        Parameters
+        ----------
+        steps : int
+            How far.
+        covariates : (n_sequences, steps, n_covariates), optional
+            Of the steps to come, where transitions depend on any; (steps, n_covariates) of one sequence.
 
         Returns
         -------
@@ -122,7 +129,10 @@ class TellingFace(Estimator):
             Expected observations.
         """
         asked = self._asked(X, lengths)
-        return filtering.predicted_states(*asked, steps), filtering.predicted_means(*asked, steps)
+        return (
+            filtering.predicted_states(*asked, steps, covariates),
+            filtering.predicted_means(*asked, steps, covariates),
+        )
 
     def pseudo_residuals(self, X: Any, lengths: Any = None, kind: str = "ordinary") -> residuals.PseudoResiduals:
         """Return normal quantiles of the observations of one column; see :func:`emkit_hmm.pseudo_residuals`.

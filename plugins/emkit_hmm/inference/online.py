@@ -68,7 +68,7 @@ class OnlineFilter:
         """
         expansion = self._expansion(covariates)
         prepared = self.model.prepare(np.atleast_2d(np.asarray(row, dtype=np.float64)))
-        if np.any(getattr(prepared.rows, "missing", False)) and not np.isnan(prepared.x).any():
+        if self.model.emission.looks_back:
             msg = f"{type(self.model.emission).__name__} looks at earlier rows, which an online filter does not keep."
             raise ValueError(msg)
         log_emission = self.model.log_emission(self.params, prepared)

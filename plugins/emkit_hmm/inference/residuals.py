@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from emkit.arrays import one_of
-from emkit_hmm.inference.filtering import predicted
+from emkit_hmm.inference.filtering import merged, predicted
+from emkit_hmm.kernels.exact import exact_batches, log_of, log_sum_exp
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
 from emkit_hmm.prepared import HiddenMarkovData
@@ -71,14 +72,21 @@ def pseudo_residuals(
 
 
 def without_own_row(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
-    """Return ``P(z_t = k | all rows of the sequence but x_t)``, (n_samples, n_states)."""
+    """Return ``P(z_t = k | all rows of the sequence but x_t)``, (n_samples, n_states).
+
+    What comes before, times what comes after, in log space: divided out of the smoothed probabilities the row itself
+    would leave nothing where it is an outlier, or impossible in a state.
+    """
     sequences = model.prepare(data)
-    log_emission = model.log_emission(params, sequences)
-    smoothed = model.chain.posterior(params.chain, log_emission, sequences).smoothed
-    with np.errstate(divide="ignore", invalid="ignore"):
-        joint = np.log(smoothed) - log_emission
-    joint[~np.isfinite(joint)] = -np.inf
-    top = joint.max(axis=1, keepdims=True)
-    shares = np.exp(joint - np.where(np.isfinite(top), top, 0.0))
-    total = shares.sum(axis=1, keepdims=True)
-    return np.where(total > 0, shares / np.where(total > 0, total, 1.0), smoothed)
+    expansion = model.chain.expanded(params.chain, sequences.covariates)
+    log_emission = model.log_emission(params, sequences)[:, expansion.state_of]
+    columns = sequences.layout_for(len(expansion.startprob)).whole(np.arange(len(sequences.lengths)))
+    weights = np.empty_like(log_emission)
+    for _, rows, _, walks in exact_batches(columns, expansion.startprob, expansion.transmat, log_emission):
+        before = np.empty_like(walks.log_beta)
+        before[0] = log_of(expansion.startprob)[:, None]
+        for t in range(1, len(rows)):
+            before[t] = log_sum_exp(walks.log_filtered[t - 1][:, None] + walks.log_transitions[t], axis=0)
+        joint = before + walks.log_beta
+        weights[rows] = np.exp(joint - log_sum_exp(joint, axis=1)[:, None]).transpose(0, 2, 1)
+    return merged(weights, expansion, model.n_states)

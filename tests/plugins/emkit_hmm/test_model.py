@@ -21,6 +21,7 @@ from hmm_series import EARTHQUAKES
 from regimes import COUNTS, COVARIATES, LENGTHS, NUMBERS, STATES, forms
 from small_chains import KINDS, data_for, model_and_params
 
+import emkit
 from emkit import EStep, fit
 from emkit.errors import DegenerateError, InvalidParamsError, MissingCapabilityError
 from emkit.families import Bernoulli, Gaussian, LogisticRegression, Poisson, PoissonParams
@@ -243,3 +244,35 @@ def test_covariates_cannot_be_sampled():
     )
     with pytest.raises((MissingCapabilityError, ValueError)):
         model.sample(model_and_params("logit", 2)[1], 5, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("chain", [Markov(), Stationary()], ids=["markov", "stationary"])
+def test_replicates_of_a_bootstrap_are_brought_into_one_order(chain):
+    # The start of a single sequence is certain in every replicate: it must not decide which state is which.
+    rng = np.random.default_rng(0)
+    states = np.repeat(rng.integers(0, 2, 30), 10)
+    x = (2 * states + rng.normal(size=300))[:, None]
+    result = emkit.fit(HiddenMarkovModel(2, chain=chain), x, rng=0)
+    found = result.bootstrap(x, 20, kind="parametric", rng=0).standard_errors.emission.means
+    expected = result.standard_errors(x).emission.means
+    assert (found < 2.5 * expected).all()
+    assert found.max() < 0.3
+
+
+def test_a_matrix_that_all_states_share_is_not_taken_for_several():
+    rng = np.random.default_rng(0)
+    states = np.repeat(rng.integers(0, 2, 20), 10)
+    x = np.column_stack([3 * states + rng.normal(size=200), rng.normal(size=200)])
+    result = emkit.fit(HiddenMarkovModel(2, Gaussian("tied")), x, rng=0)
+    assert "emission.covariances" not in result.model.label_axes(result.params)
+    errors = result.bootstrap(x, 6, kind="parametric", rng=0).standard_errors.emission
+    assert np.isfinite(errors.covariances).all()
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_a_saved_fit_of_any_covariance_comes_back(kind, tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    result = emkit.fit(HiddenMarkovModel(2, Gaussian(kind)), x, rng=0, max_iter=20)
+    result.save(tmp_path / "fit.emkit")
+    back = emkit.load(tmp_path / "fit.emkit")
+    np.testing.assert_array_equal(back.params.emission.covariances, result.params.emission.covariances)

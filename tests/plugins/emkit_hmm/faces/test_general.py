@@ -206,3 +206,13 @@ def test_every_face_answers_every_question(hmm):
     np.testing.assert_allclose(hmm.filter(x).sum(axis=1), 1, rtol=1e-12)
     assert hmm.sample(7)[0].shape == (7, x.shape[1])
     assert hmm.score_samples(x)[0] == hmm.score(x)
+
+
+def test_a_forecast_along_covariates_takes_those_to_come():
+    x = np.random.default_rng(0).poisson(4.0, (60, 1)).astype(float)
+    z = np.linspace(-1, 1, 60)[:, None]
+    hmm = HMM(2, Poisson(), chain=Logit(ridge=1.0), random_state=0).fit(Sequences(x, covariates=z))
+    states, means = hmm.forecast(Sequences(x, covariates=z), steps=3, covariates=[[1.1], [1.2], [1.3]])
+    assert states.shape == (1, 3, 2)
+    np.testing.assert_allclose(states.sum(axis=2), 1)
+    assert means.shape == (1, 3, 1)

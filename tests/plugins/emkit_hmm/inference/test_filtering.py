@@ -6,6 +6,7 @@ import hmm_oracles as oracles
 import numpy as np
 import pytest
 from emkit_hmm import (
+    HiddenMarkovModel,
     OnlineFilter,
     Sequences,
     filtered,
@@ -16,7 +17,8 @@ from emkit_hmm import (
 )
 from small_chains import COVARIATES, KINDS, ROWS, data_for, model_and_params, pieces
 
-from emkit.families import Autoregressive
+import emkit
+from emkit.families import Autoregressive, Poisson, Product
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,3 +120,11 @@ def test_an_online_filter_refuses_emissions_that_look_back():
     params = regression.initialize(Sequences(x), np.random.default_rng(0))
     with pytest.raises(ValueError, match="Autoregressive looks at earlier rows"):
         OnlineFilter(regression, params).update([0.0])
+
+
+def test_an_online_filter_refuses_emissions_that_look_back_even_in_a_part():
+    x = np.column_stack([np.cumsum(np.random.default_rng(0).normal(size=60)), np.arange(60) % 5]).astype(float)
+    model = HiddenMarkovModel(2, Product([(0, Autoregressive(1)), (1, Poisson())]))
+    params = emkit.fit(model, x, rng=0, max_iter=20).params
+    with pytest.raises(ValueError, match="looks at earlier rows"):
+        OnlineFilter(model, params).update(x[0])

@@ -11,7 +11,7 @@ from scipy import stats
 from small_chains import KINDS, data_for, model_and_params, pieces
 
 from emkit.errors import MissingCapabilityError
-from emkit.families import Categorical, Gaussian, GaussianParams
+from emkit.families import Bernoulli, BernoulliParams, Categorical, Gaussian, GaussianParams
 
 GAUSSIAN = HiddenMarkovModel(2, Gaussian())
 TRUTH = HiddenMarkovParams(
@@ -77,3 +77,32 @@ def test_residuals_need_a_distribution_function_and_a_known_kind():
     x = np.array([[0.0], [1], [2], [1]])
     with pytest.raises(MissingCapabilityError, match="cumulative"):
         pseudo_residuals(symbols, symbols.initialize(x, np.random.default_rng(0)), x)
+
+
+@pytest.mark.parametrize("outlier", [10.0, 37.0, 38.0, 60.0, 300.0])
+def test_an_outlier_is_judged_by_what_the_others_say(outlier):
+    # Seen from its neighbours the narrow state is all but certain; the outlier itself must not choose the state.
+    chain = MarkovParams([0.5, 0.5], [[0.99, 0.01], [0.01, 0.99]])
+    emission = GaussianParams([[0.0], [0.0]], [[1.0], [1e4]], [0.0], [1.0])
+    params = HiddenMarkovParams(chain, emission)
+    x = np.array([0.1, -0.3, 0.5, outlier, 0.2, -0.1, 0.4])[:, None]
+    model = HiddenMarkovModel(2, Gaussian("diag"))
+    weights = without_own_row(model, params, x)[3]
+    gap = x.copy()
+    gap[3] = np.nan
+    expected = model.posterior(params, gap)[3]
+    np.testing.assert_allclose(weights, expected, rtol=1e-10)
+    middle = pseudo_residuals(model, params, x).middle[3]
+    tail = expected @ stats.norm.sf(outlier, scale=[1.0, 100.0])
+    assert middle == pytest.approx(stats.norm.isf(tail), rel=1e-8)
+
+
+def test_a_row_that_is_impossible_in_a_state_does_not_rule_the_state_out_for_itself():
+    params = HiddenMarkovParams(MarkovParams([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]]), BernoulliParams([[1.0], [0.5]]))
+    x = np.array([1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0])[:, None]
+    model = HiddenMarkovModel(2, Bernoulli())
+    gap = x.copy()
+    gap[3] = np.nan
+    expected = model.posterior(params, gap)[3]
+    np.testing.assert_allclose(without_own_row(model, params, x)[3], expected, rtol=1e-10)
+    assert pseudo_residuals(model, params, x).upper[3] == pytest.approx(stats.norm.ppf(0.5 * expected[1]), rel=1e-8)
