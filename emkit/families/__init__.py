@@ -35,6 +35,7 @@ from emkit.families.gaussian.params import GaussianParams
 from emkit.families.gaussian.positive_definite import raise_eigenvalues
 from emkit.families.gaussian.prior import GaussianPrior
 from emkit.families.mixture import Mixture, MixtureParams
+from emkit.families.partition import partition_by_features
 from emkit.families.positive.exponential import Exponential, ExponentialParams
 from emkit.families.positive.gamma import Gamma, GammaParams
 from emkit.families.priors import BetaPrior, DirichletPrior, GammaPrior
@@ -102,6 +103,7 @@ __all__ = [
     "gaussian_m_step",
     "kmeans_plusplus_responsibilities",
     "kmeans_responsibilities",
+    "partition_by_features",
     "raise_eigenvalues",
     "random_responsibilities",
     "random_row_responsibilities",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emkit import EStep, LatentModel
 from emkit.arrays import whole_number
 from emkit.errors import DegenerateError
-from emkit.families import Family, Gaussian
+from emkit.families import Family, Gaussian, partition_by_features
 from emkit.space import Fixed, Space, spaces_of
 from emkit_hmm.chains.base import Chain
 from emkit_hmm.chains.markov import Markov
@@ -21,7 +21,7 @@ from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
 from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences, prepared
 from emkit_hmm.reachable import fit_off_bounds, require_possible
 from emkit_hmm.sequences import Sequences, gathered, resampled
-from emkit_hmm.starts import StartingPoint, as_start, starting_responsibilities, with_fields
+from emkit_hmm.starts import StartingPoint, as_start, with_fields
 from emkit_hmm.ties import Ties, as_ties
 
 Array = NDArray[np.float64]
@@ -122,7 +122,7 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
             raise DegenerateError(msg)
         weights = self._seen_weights(sequences)
         features = self.emission.features(sequences.rows)
-        shares = starting_responsibilities(features, self.n_components, self.start.kind, rng, weights)
+        shares = partition_by_features(features, self.n_components, self.start.kind, rng, weights)
         if sequences.log_labels is not None:
             seen = slice(None) if sequences.seen is None else sequences.seen
             known, is_known = known_states(sequences.log_labels[seen])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from emkit import EStep, LatentModel
 from emkit.arrays import as_matrix, as_sample_weight, one_of, whole_number
 from emkit.errors import DegenerateError
-from emkit.families import STARTS, Family, Gaussian
+from emkit.families import STARTS, Family, Gaussian, partition_by_features
 from emkit.space import Space
 from emkit_mixture.params import MixtureParams, MixtureStatistics
 
@@ -145,9 +145,7 @@ class MixtureModel(LatentModel[MixtureData, MixtureParams, MixtureStatistics]):
         if not len(features) or (weights is not None and not weights.any()):
             msg = "Nothing was observed: all weights are zero."
             raise DegenerateError(msg)
-        with np.errstate(all="ignore"):
-            standard = (features - np.nanmean(features, axis=0)) / np.nanstd(features, axis=0)
-        shares = STARTS[self.start](np.nan_to_num(standard, posinf=0.0, neginf=0.0), self.n_components, rng, weights)
+        shares = partition_by_features(features, self.n_components, self.start, rng, weights)
         if weights is not None:
             shares = shares * weights[:, None]
         counts = shares.sum(axis=0) + shares.sum() / (10 * self.n_components)

@@ -17,6 +17,8 @@ from emkit_hmm.prepared import PreparedSequences
 
 #: Concentration of the random rows a chain starts from: near to equal, since the emissions tell states apart.
 START_CONCENTRATION = 5.0
+#: A transition of a smaller probability is one that EM takes to zero.
+PROBABILITY_ATOL = 1e-9
 
 
 @attrs.frozen(eq=False)
@@ -113,6 +115,10 @@ class Markov(Chain[MarkovParams]):
         """Return the log-density of the Dirichlet priors."""
         return self.start.log_prior(params.startprob) + self.transitions.log_prior(params.transmat)
 
+    def notes(self, params: MarkovParams) -> list[str]:
+        """Return a sentence for each state that no path visits."""
+        return notes_on_unvisited(params.startprob, params.transmat)
+
     def complete_score(self, params: MarkovParams, statistics: MarkovStatistics) -> MarkovParams:
         """Return ``counts / probabilities``."""
         return MarkovParams(
@@ -138,6 +144,17 @@ def cooled(
     left[layout.last_rows] = False
     log_emission[left] += np.log(totals if totals.ndim == 1 else totals[np.flatnonzero(left) + 1])
     return startprob / total, transmat / totals[..., None], log_emission
+
+
+def notes_on_unvisited(startprob: Array, transmat: Array) -> list[str]:
+    """Return a sentence for each state that cannot be reached: neither as the first one, nor from one that can."""
+    reached = startprob > PROBABILITY_ATOL
+    for _ in range(len(reached)):
+        reached = reached | (reached @ (transmat > PROBABILITY_ATOL))
+    return [
+        f"State {k} is never visited: no row is left to it, so its emissions mean nothing."
+        for k in np.flatnonzero(~reached)
+    ]
 
 
 def random_rows(n_states: int, rng: np.random.Generator) -> Array:

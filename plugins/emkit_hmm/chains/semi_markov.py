@@ -13,7 +13,7 @@ from emkit.space import Simplex, Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
 from emkit_hmm.chains.cut import Durations
 from emkit_hmm.chains.durations import PoissonDurations
-from emkit_hmm.chains.markov import random_rows, ratio
+from emkit_hmm.chains.markov import notes_on_unvisited, random_rows, ratio
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.kernels.semi_markov import segment_posterior
 from emkit_hmm.prepared import PreparedSequences
@@ -169,9 +169,9 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         )
 
     def notes(self, params: SemiMarkovParams) -> list[str]:
-        """Return a sentence where the longest duration cuts off a part of a law."""
+        """Return a sentence for each state that no path visits, and where the longest duration cuts a law off."""
         lost = self.durations.cut_off(params.durations, self.longest)
-        return [
+        return notes_on_unvisited(params.startprob, params.transmat) + [
             f"longest={self.longest} leaves out {lost[k]:.2g} of the law of durations of state {k}: allow more."
             for k in np.flatnonzero(lost > LOST)
         ]

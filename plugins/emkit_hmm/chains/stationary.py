@@ -148,6 +148,30 @@ def stationary_distribution(transmat: Array) -> Array:
 
     Of a chain with several closed classes it is the limit from an equal start.
     """
+    start = _by_elimination(transmat)
+    return _by_least_squares(transmat) if start is None else start
+
+
+def _by_elimination(transmat: Array) -> Array | None:
+    """Return it without a single subtraction, so that rare transitions keep their digits; None if states are cut off.
+
+    One state after the other is taken out, and the time spent in it given to those that lead there (Grassmann, Taksar
+    and Heyman 1985, Operations Research 33:1107).
+    """
+    left = np.array(transmat, dtype=np.float64)
+    for state in range(len(left) - 1, 0, -1):
+        leaving = left[state, :state].sum()
+        if not leaving > 0:
+            return None
+        left[:state, state] /= leaving
+        left[:state, :state] += np.outer(left[:state, state], left[state, :state])
+    start = np.ones(len(left))
+    for state in range(1, len(left)):
+        start[state] = start[:state] @ left[:state, state]
+    return np.asarray(start / start.sum()) if np.isfinite(start).all() else None
+
+
+def _by_least_squares(transmat: Array) -> Array:
     n_states = len(transmat)
     system = np.eye(n_states) - transmat.T
     equations = np.vstack([system, np.ones(n_states)])

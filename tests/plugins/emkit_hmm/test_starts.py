@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from emkit_hmm import GaussianHMM, HiddenMarkovModel, StartingPoint
-from emkit_hmm.starts import as_start, starting_responsibilities, with_fields
+from emkit_hmm.starts import as_start, with_fields
 
 import emkit
 from emkit import datasets
-from emkit.families import Gaussian, Mixture, Poisson
+from emkit.families import Gaussian, Mixture, Poisson, partition_by_features
 
 QUAKES = datasets.earthquakes().values
 KINDS = ("kmeans", "k-means++", "random", "random_from_data")
@@ -18,7 +18,7 @@ X = np.concatenate([np.random.default_rng(0).normal(m, 1.0, (50, 2)) for m in (0
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_row_counts_more_than_once_and_every_state_gets_some(kind):
-    shares = starting_responsibilities(X, 3, kind, np.random.default_rng(0))
+    shares = partition_by_features(X, 3, kind, np.random.default_rng(0))
     assert shares.shape == (100, 3)
     assert (shares.sum(axis=1) <= 1 + 1e-12).all()
     assert (shares >= 0).all()
@@ -27,16 +27,14 @@ def test_no_row_counts_more_than_once_and_every_state_gets_some(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_units_and_origins_of_columns_do_not_matter(kind):
-    one, two = (
-        starting_responsibilities(x, 2, kind, np.random.default_rng(0)) for x in (X, X * [1e6, 1e-6] + [1e7, -3.0])
-    )
+    one, two = (partition_by_features(x, 2, kind, np.random.default_rng(0)) for x in (X, X * [1e6, 1e-6] + [1e7, -3.0]))
     np.testing.assert_allclose(one, two, atol=1e-8)
 
 
 def test_cells_that_miss_and_constant_columns_do_no_harm():
     x = np.column_stack([X, np.ones(100), np.full(100, np.nan)])
     x[::9, 0] = np.nan
-    shares = starting_responsibilities(x, 2, "kmeans", np.random.default_rng(0))
+    shares = partition_by_features(x, 2, "kmeans", np.random.default_rng(0))
     # The two groups are far apart in the second column, whole as it is.
     first = shares[:50].argmax(axis=1)
     assert (first == first[0]).all()
@@ -47,8 +45,8 @@ def test_cells_that_miss_and_constant_columns_do_no_harm():
 def test_rows_of_weight_zero_cannot_take_a_state_for_themselves(kind):
     absurd = np.concatenate([X, np.full((20, 2), 1e9)])
     weights = np.append(np.full(100, 2.0), np.zeros(20))
-    shares = starting_responsibilities(absurd, 2, kind, np.random.default_rng(0), weights)
-    np.testing.assert_array_equal(shares[:100], starting_responsibilities(X, 2, kind, np.random.default_rng(0)))
+    shares = partition_by_features(absurd, 2, kind, np.random.default_rng(0), weights)
+    np.testing.assert_array_equal(shares[:100], partition_by_features(X, 2, kind, np.random.default_rng(0)))
     assert not shares[100:].any()
 
 

@@ -121,3 +121,10 @@ def test_saved_results_come_back(family, tmp_path):
 def test_data_that_say_nothing_are_refused(data):
     with pytest.raises((DegenerateError, ValueError), match="Nothing was observed"):
         emkit.fit(MixtureModel(2, Poisson()), data)
+
+
+def test_rows_of_weight_zero_do_not_shape_the_start():
+    x = np.concatenate([COUNTS, np.full((5, 2), 1e6)])
+    weighted = emkit.fit(MixtureModel(2, Poisson()), (x, np.r_[np.ones(300), np.zeros(5)]), tol=1e-10, rng=0)
+    alone = emkit.fit(MixtureModel(2, Poisson()), COUNTS, tol=1e-10, rng=0)
+    assert weighted.log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emkit_hmm import HiddenMarkovModel, Markov, Pattern, left_right
+from emkit_hmm import HiddenMarkovModel, Markov, MarkovParams, Pattern, left_right
 from regimes import COUNTS, forms
 from scipy import optimize
 
@@ -129,3 +129,10 @@ def test_a_pattern_for_another_number_of_states_is_refused():
 def test_a_prior_without_a_maximum_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         Pattern(concentration=0.5)
+
+
+def test_a_state_that_no_path_reaches_is_named():
+    transmat = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.3, 0.3, 0.4]])
+    notes = Markov().notes(MarkovParams([1.0, 0.0, 0.0], transmat))
+    assert notes == ["State 2 is never visited: no row is left to it, so its emissions mean nothing."]
+    assert not Markov().notes(MarkovParams([0.5, 0.0, 0.5], transmat))
