@@ -53,5 +53,5 @@ def column_moments(column: Array, responsibilities: Array, means: Array, varianc
     for k in np.flatnonzero(np.abs(means) > FARTHEST_MEAN * np.sqrt(variances)):
         centred = column - means[k]
         weighted = responsibilities[:, k] * centred
-        first[k], second[k] = weighted.sum(), weighted @ centred
+        first[k], second[k] = weighted.sum(), (weighted * centred).sum()
     return GaussianMoments(counts, first[:, None], second)

@@ -53,10 +53,12 @@ def _mean_and_deviation(column: Array, weights: Array) -> tuple[float, float, fl
     shares = weights / weights.max()
     shares /= shares.sum()
     standard = (column - middle) / reach
-    mean = shares @ standard
+    # Not a product of vectors: BLAS would add in another order with another number of threads.
+    mean = (shares * standard).sum()
     standard -= mean
     standard *= standard
-    return middle + reach * mean, reach * np.sqrt(shares @ standard), size
+    standard *= shares
+    return middle + reach * mean, reach * np.sqrt(standard.sum()), size
 
 
 def robust_location_and_scale(x: Array, weights: Array, structure: CovarianceStructure) -> tuple[Array, Array]:
