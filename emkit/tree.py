@@ -29,26 +29,33 @@ def is_leaf(node: object) -> bool:
 
 def children(node: object) -> list[tuple[str | int, Any]]:
     """Return the named parts of a container in a fixed order; an empty list for anything else."""
-    if isinstance(node, Mapping):
-        return list(node.items())
+    fields = fields_of(type(node))
+    if fields:
+        return [(name, getattr(node, name)) for name in fields]
     if isinstance(node, tuple) and hasattr(node, "_fields"):
         names: tuple[str, ...] = node._fields  # pyright: ignore[reportAttributeAccessIssue] - a named tuple
         return list(zip(names, node, strict=True))
     if isinstance(node, tuple | list):
         return list(enumerate(node))
-    if isinstance(node, type):
-        return []
-    cls: type[Any] = type(node)
+    return list(node.items()) if isinstance(node, Mapping) else []
+
+
+@functools.lru_cache(maxsize=1024)
+def fields_of(cls: type[Any]) -> dict[str, Mapping[Any, Any]]:
+    """Return the metadata of every field that the constructor of an attrs class or dataclass takes; else nothing.
+
+    Asked once for each class: trees are walked several times in every fit, and asking takes longer than walking.
+    """
     if attrs.has(cls):
-        return [(field.name, getattr(node, field.name)) for field in attrs.fields(cls) if field.init]
-    if dataclasses.is_dataclass(node):
-        return [(field.name, getattr(node, field.name)) for field in dataclasses.fields(node) if field.init]
-    return []
+        return {field.name: field.metadata for field in attrs.fields(cls) if field.init}
+    if dataclasses.is_dataclass(cls):
+        return {field.name: field.metadata for field in dataclasses.fields(cls) if field.init}
+    return {}
 
 
 def rebuild(node: Any, parts: list[Any]) -> Any:
     """Return a container like ``node`` with other parts, made through its own constructor."""
-    if isinstance(node, Mapping):
+    if isinstance(node, Mapping) and not fields_of(type(node)):
         # A Counter counts pairs, and a defaultdict takes none: both take a dict.
         items = dict(zip(node.keys(), parts, strict=True))
         if isinstance(node, defaultdict):
@@ -67,11 +74,17 @@ def rebuild(node: Any, parts: list[Any]) -> Any:
 
 def leaves(node: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield ``(path, leaf)`` for every leaf of a tree, in a fixed order."""
+    found: list[tuple[Path, Any]] = []
+    _collect(node, path, found)
+    return iter(found)
+
+
+def _collect(node: object, path: Path, found: list[tuple[Path, Any]]) -> None:
     if is_leaf(node):
-        yield path, node
+        found.append((path, node))
         return
     for name, child in children(node):
-        yield from leaves(child, (*path, name))
+        _collect(child, (*path, name), found)
 
 
 def getter(node: object, path: Path) -> Callable[[Any], Any]:

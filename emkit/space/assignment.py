@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,13 +27,9 @@ def _declared(node: Any, path: tree.Path, inherited: Space | None, found: Spaces
     if tree.is_leaf(node):
         found[path] = inherited or Undeclared()
         return
-    metadata: Mapping[str, Mapping[str, Any]] = {}
-    if attrs.has(type(node)):
-        metadata = {field.name: field.metadata for field in attrs.fields(type(node))}
-    elif hasattr(node, "__dataclass_fields__"):
-        metadata = {name: field.metadata for name, field in node.__dataclass_fields__.items()}
+    metadata = tree.fields_of(type(node))
     for name, child in tree.children(node):
-        space = metadata.get(str(name), {}).get(SPACE, inherited)
+        space = metadata[str(name)].get(SPACE, inherited) if metadata else inherited
         _declared(child, (*path, name), space, found)
 
 

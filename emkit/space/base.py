@@ -36,7 +36,7 @@ def outside(name: str, index: tuple[int, ...], expected: str, found: object) -> 
 
 def first_true(flags: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     """Return the index of the first True in a list, an empty list if there is none."""
-    return [tuple(np.argwhere(flags)[0].tolist())] if np.any(flags) else []
+    return [tuple(np.argwhere(flags)[0].tolist())] if flags.any() else []
 
 
 class Space(ABC):
@@ -96,9 +96,10 @@ class Space(ABC):
 
     def describe_bound(self, value: Array, name: str) -> str | None:
         """Return a sentence about the entries on the edge, or None."""
-        where = np.argwhere(self.on_bound(value))
-        if len(where) == 0:
+        on_bound = self.on_bound(value)
+        if not on_bound.any():
             return None
+        where = np.argwhere(on_bound)
         place = f"{name}[{', '.join(map(str, where[0]))}]" if value.ndim else name
         others = f" and {len(where) - 1} more" if len(where) > 1 else ""
         return f"{place}{others} {ON_BOUND[len(where) > 1]}"

@@ -131,11 +131,12 @@ def _is_whole(leaf: Any) -> bool:
 
 
 def _scale(space: Space, value: Array, later: Any) -> Array:
-    typical = np.broadcast_to(space.typical(value), value.shape).astype(np.float64).ravel()
+    typical = np.empty(value.shape)
+    typical[...] = space.typical(value)
     if later is not None and not (typical > 0).all():
-        second = np.broadcast_to(space.typical(np.asarray(later, dtype=np.float64)), value.shape).ravel()
-        typical = np.where(typical > 0, typical, second)
-    return np.where((typical > 0) & np.isfinite(typical), typical, 1.0)
+        typical = np.where(typical > 0, typical, space.typical(np.asarray(later, dtype=np.float64)))
+    typical[~((typical > 0) & np.isfinite(typical))] = 1.0
+    return typical.ravel()
 
 
 def _is_nonnegative(value: Array) -> bool:

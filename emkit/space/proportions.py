@@ -30,11 +30,13 @@ class Simplex(Space):
         array = as_floats(value)
         for index in first_true(~(array >= 0)):
             raise outside(name, index, "a proportion of at least 0", array[index])
-        for index in first_true((array > 0) & ~self._support(array)):
-            raise outside(name, index, "0 (outside the support)", array[index])
-        known = self._known(array)
-        for index in first_true(~np.isnan(known) & ~(np.abs(array - known) <= SUM_TOLERANCE)):
-            raise outside(name, index, f"{known[index]:g}, as it is fixed", array[index])
+        if self.support is not None:
+            for index in first_true((array > 0) & ~self._support(array)):
+                raise outside(name, index, "0 (outside the support)", array[index])
+        if self.known is not None:
+            known = self._known(array)
+            for index in first_true(~np.isnan(known) & ~(np.abs(array - known) <= SUM_TOLERANCE)):
+                raise outside(name, index, f"{known[index]:g}, as it is fixed", array[index])
         total = array.sum(axis=-1)
         for index in first_true(~(np.abs(total - 1) <= SUM_TOLERANCE)):
             raise outside(name, index, "a set of proportions that sum to 1", f"summing to {float(total[index])!r}")
@@ -81,6 +83,8 @@ class Simplex(Space):
 
     def n_free(self, value: Array) -> int:
         """Return the number of free entries less one for each row that has any."""
+        if self.support is None and self.known is None:
+            return value.size - value.size // max(value.shape[-1], 1)
         free = np.count_nonzero(self._free(value), axis=-1)
         return int(np.sum(np.maximum(free - 1, 0)))
 
