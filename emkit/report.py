@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from emkit import tree
 from emkit.space import Fixed, spaces_of
+from emkit.space.assignment import boundary_notes, outside
 
 #: A gap below this is not worth its digits.
 NEGLIGIBLE_GAP = 1e-12
@@ -70,6 +73,42 @@ def estimates(result: Any) -> list[tuple[str, NDArray[Any]]]:
     spaces = spaces_of(result.model, result.params)
     leaves = tree.leaves(result.params)
     return [(tree.path_name(path), np.asarray(leaf)) for path, leaf in leaves if not isinstance(spaces[path], Fixed)]
+
+
+def reordered_notes(
+    result: Any, params: Any, order: NDArray[np.intp], axes: Mapping[tree.Path, tuple[int, ...]]
+) -> tuple[str, ...]:
+    """Return the notes of a result whose component k, which lies along ``axes``, was ``order[k]`` before.
+
+    What the spaces and the model have to say is said anew, of the params as they are now. Of what the climb noticed on
+    its way there are only the sentences: in them entries get their new names.
+    """
+    here = _notes_at(result.model, result.params, ())
+    of_climb = (_renamed(note, order, axes) for note in result.notes if note not in here)
+    return _notes_at(result.model, params, tuple(of_climb))
+
+
+def _notes_at(model: Any, params: Any, of_climb: Sequence[str]) -> tuple[str, ...]:
+    wrong = outside(model, params)
+    notes = (wrong,) if wrong else (*boundary_notes(spaces_of(model, params), params), *of_climb)
+    own = getattr(model, "notes", None)
+    return notes if own is None else (*notes, *(own(params) or ()))
+
+
+def _renamed(note: str, order: NDArray[np.intp], axes: Mapping[tree.Path, tuple[int, ...]]) -> str:
+    """Return a sentence in which entries, written as in ``means[2, 0]``, have the places they have now."""
+    axes_of = {tree.path_name(path): which for path, which in axes.items()}
+    place_of = np.argsort(order)
+
+    def entry(match: re.Match[str]) -> str:
+        name, indices = match[1], [int(index) for index in match[2].split(", ")]
+        for axis in axes_of[name]:
+            if axis < len(indices):
+                indices[axis] = int(place_of[indices[axis]])
+        return f"{name}[{', '.join(map(str, indices))}]"
+
+    names = "|".join(re.escape(name) for name in sorted(axes_of, key=len, reverse=True))
+    return re.sub(rf"(?<![\w.])({names})\[(\d+(?:, \d+)*)\]", entry, note)
 
 
 def number_text(number: float, decimals: int = 6) -> str:

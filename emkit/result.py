@@ -12,8 +12,10 @@ import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit import information, notebook, plot, registry, report, storage
+from emkit import information, notebook, plot, registry, report, storage, tree
 from emkit.history import History
+from emkit.information import labels
+from emkit.model import require
 from emkit.optima import Optimum, distinct_optima
 
 Params = TypeVar("Params")
@@ -241,6 +243,25 @@ class EMResult(Generic[Params]):
     def verify(self, data: Any, method: str = "auto") -> information.Verification:
         """Return what derivatives say about these params: a maximum, a saddle, or a point on the way."""
         return information.verify(self.model, self.params, data, method)
+
+    def reordered(self, order: Sequence[int] | NDArray[np.integer]) -> EMResult[Params]:
+        """Return the same fit with component ``order[k]`` as the new component k, whom notes call by its new number.
+
+        The model must say which axes run over components (``label_axes``), and that they may change places.
+        """
+        named = require(self.model, "label_axes")(self.params)
+        paths = {tree.path_name(path): path for path, _ in tree.leaves(self.params)}
+        axes = {paths[name]: (which,) if isinstance(which, int) else tuple(which) for name, which in named.items()}
+        places = np.arange(labels.n_labels(self.params, axes)) if axes else np.arange(0)
+        if not np.array_equal(np.sort(order), places):
+            msg = (
+                f"order must hold the numbers of the {len(places)} components that may change places, each once; "
+                f"it is {np.asarray(order).tolist()}."
+            )
+            raise ValueError(msg)
+        params = labels.permuted(self.params, np.asarray(order, dtype=np.intp), axes)
+        notes = report.reordered_notes(self, params, np.asarray(order), axes)
+        return attrs.evolve(self, params=params, notes=notes)
 
     def __repr__(self) -> str:
         return (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emkit import EMResult, Status
 from emkit.errors import MissingCapabilityError
 from emkit.families import Family
 from emkit.space import Fixed, spaces_of
@@ -28,6 +29,17 @@ def state_order(emission: Family[Any], params: Any, n_states: int) -> Integers:
         fields = [np.asarray(part_at(params, path)) for path, space in spaces if not isinstance(space, Fixed)]
         keys = np.column_stack([f.reshape(n_states, -1) for f in fields if f.shape[:1] == (n_states,)])
     return np.lexsort(keys.T[::-1])
+
+
+def in_order(result: EMResult[Any]) -> EMResult[Any]:
+    """Return a fit with its states in the order of their emissions, if these may change places.
+
+    A fit that the model could not go on with stays as it is: its message may name a state.
+    """
+    model = result.model
+    if result.status is Status.DEGENERATE or not model.label_axes(result.params):
+        return result
+    return result.reordered(state_order(model.emission, result.params.emission, model.n_states))
 
 
 def part_at(params: Any, path: tuple[str | int, ...]) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emkit.arrays import one_of
 from emkit.families import STARTS
+from emkit_hmm.content import content
 
 Array = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ def _kind(value: Any) -> str:
     return one_of(value, "start", STARTS)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class StartingPoint:
     """Where a fit starts.
 
@@ -32,8 +33,8 @@ class StartingPoint:
     """
 
     kind: str = attrs.field(default="kmeans", converter=_kind)
-    chain: Mapping[str, Any] = attrs.field(factory=dict)
-    emission: Mapping[str, Any] = attrs.field(factory=dict)
+    chain: Mapping[str, Any] = attrs.field(factory=dict, eq=content)
+    emission: Mapping[str, Any] = attrs.field(factory=dict, eq=content)
 
 
 def as_start(value: Any) -> StartingPoint:

@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Ties:
     """Which distribution each state emits from.
 

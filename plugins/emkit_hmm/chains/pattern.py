@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from emkit.arrays import read_only
 from emkit.space import Simplex
+from emkit_hmm.content import content
 
 Array = NDArray[np.float64]
 
@@ -37,7 +38,7 @@ def _known(value: Any) -> Array | None:
     return array
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen
 class Pattern:
     """Rows of probabilities some of which are fixed.
 
@@ -49,8 +50,8 @@ class Pattern:
         Of the Dirichlet prior of every row; 1 is none. At least 1: below, the posterior has no maximum.
     """
 
-    known: Array | None = attrs.field(default=None, converter=_known)
-    concentration: Any = 1.0
+    known: Array | None = attrs.field(default=None, converter=_known, eq=content)
+    concentration: Any = attrs.field(default=1.0, eq=content)
 
     def __attrs_post_init__(self) -> None:
         concentration = np.asarray(self.concentration, dtype=np.float64)

@@ -19,7 +19,7 @@ from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.chains.stationary import stationary_distribution
 from emkit_hmm.faces.fitting import fit_with_settings
 from emkit_hmm.faces.monitor import ConvergenceMonitor
-from emkit_hmm.faces.settings import check_letters, check_prior, check_shape, given_attributes, with_zeros_kept
+from emkit_hmm.faces.settings import check_letters, check_prior, check_shape, given_attributes, pattern_of, with_zeros_kept
 from emkit_hmm.faces.telling import TellingFace
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
@@ -103,9 +103,8 @@ class HiddenMarkovFace(TellingFace):
             data = attrs.evolve(data, x=self._check_fit_input(data.x))
             self._check_columns(data.x)
             model = self._model_to_fit()
-            result = fit_with_settings(self, model, data)
-            if set(self._all_letters()) <= set(self.init_params) and data.states is None and self._are_priors_alike():
-                result = attrs.evolve(result, params=self._canonical(model, result.params))
+            is_free = set(self._all_letters()) <= set(self.init_params) and data.states is None
+            result = fit_with_settings(self, model, data, has_names=not (is_free and self._are_priors_alike()))
             self.result_ = result
             self.model_ = model
             self.startprob_ = np.array(result.params.chain.startprob)
@@ -127,7 +126,7 @@ class HiddenMarkovFace(TellingFace):
             check_shape(as_array(self.transmat_, "transmat_"), "transmat_", (n_states, n_states)),
         )
         self._check_emission()
-        model = HiddenMarkovModel(n_states, self._family(()))
+        model = self._model_of(chain)
         params = HiddenMarkovParams(chain, self._emission_params())
         model.check(params)
         return model, params
@@ -137,11 +136,25 @@ class HiddenMarkovFace(TellingFace):
         self._check_is_fitted()
         return stationary_distribution(as_array(self.transmat_, "transmat_"))
 
+    def _model_of(self, chain: MarkovParams) -> HiddenMarkovModel:
+        """Return the model that the attributes make now: what the fit held fixed, zeros among it, still is."""
+        n_states, fixed = len(chain.startprob), getattr(self, "_fixed_names", frozenset[str]())
+        fitted = self.model_.chain if hasattr(self, "model_") and self.model_.n_states == n_states else None
+        start = pattern_of(chain.startprob, fitted and fitted.start, is_fixed="startprob_" in fixed)
+        transitions = pattern_of(chain.transmat, fitted and fitted.transitions, is_fixed="transmat_" in fixed)
+        names = list(self._letters().values())
+        return HiddenMarkovModel(
+            n_states,
+            self._family(tuple(name for name in names if name in fixed)),
+            chain=Markov(start, transitions),
+            is_emission_fixed=set(names) <= fixed,
+        )
+
     def _model_to_fit(self) -> HiddenMarkovModel:
         """Return the model that the settings describe, starting from attributes that were set by hand."""
         letters = self._all_letters()
         given = given_attributes(self, {a: name for a, name in letters.items() if a not in self.init_params})
-        fixed = {name for letter, name in letters.items() if letter not in self.params}
+        fixed = self._fixed_names = frozenset(name for a, name in letters.items() if a not in self.params)
         n_states = whole_number(self.n_components, "n_components")
         even = {"startprob_": np.full(n_states, 1 / n_states), "transmat_": np.full((n_states, n_states), 1 / n_states)}
         for name, rows in even.items():
@@ -170,10 +183,6 @@ class HiddenMarkovFace(TellingFace):
 
     def _all_letters(self) -> dict[str, str]:
         return {"s": "startprob_", "t": "transmat_"} | dict(self._letters())
-
-    def _canonical(self, model: HiddenMarkovModel, params: HiddenMarkovParams) -> HiddenMarkovParams:
-        """Return the params with states in an order that does not depend on the start."""
-        return model.canonical(params)
 
     def _are_priors_alike(self) -> bool:
         """Return whether priors treat all states alike, so that these may change places."""

@@ -12,6 +12,7 @@ from emkit.arrays import whole_number
 from emkit.errors import LikelihoodDecreasedError
 from emkit.estimator import rng_of, warn_about
 from emkit_hmm.model import HiddenMarkovModel
+from emkit_hmm.order import in_order
 from emkit_hmm.sequences import Sequences
 
 
@@ -26,8 +27,14 @@ class FitSettings(Protocol):
     accelerate: str | Accelerator | None
 
 
-def fit_with_settings(face: FitSettings, model: HiddenMarkovModel, data: Sequences) -> EMResult[Any]:
-    """Return the fit that a face's settings ask for, or the best point before the objective fell; warn of the end."""
+def fit_with_settings(
+    face: FitSettings, model: HiddenMarkovModel, data: Sequences, *, has_names: bool
+) -> EMResult[Any]:
+    """Return the fit that a face's settings ask for, or the best point before the objective fell; warn of the end.
+
+    States come in an order that does not depend on the start, unless they have names already: from what was set by
+    hand, or is known.
+    """
     result = _fitted(
         model,
         data,
@@ -38,6 +45,7 @@ def fit_with_settings(face: FitSettings, model: HiddenMarkovModel, data: Sequenc
         rng=rng_of(face.random_state),
         progress=bool(face.verbose),
     )
+    result = result if has_names else in_order(result)
     # With one sequence the most likely start is always certain, and transitions never seen are common.
     worth = tuple(note for note in result.notes if not (note.startswith("chain.") and "bound" in note))
     warn_about(attrs.evolve(result, notes=worth), type(face).__name__, stacklevel=4)

@@ -16,7 +16,6 @@ from emkit.families import CovarianceStructure, Gaussian, GaussianParams, as_str
 from emkit_hmm.faces.columns import ColumnsFace
 from emkit_hmm.faces.covariances import gaussian_params, gaussian_prior, stored_covariances
 from emkit_hmm.model import HiddenMarkovModel
-from emkit_hmm.params import HiddenMarkovParams
 
 Array = NDArray[np.float64]
 
@@ -149,13 +148,6 @@ class GaussianHMM(ColumnsFace):
     def _adopt(self, emission: GaussianParams) -> None:
         self.means_ = np.array(emission.means)
         self._covars_ = np.array(emission.covariances)
-
-    def _canonical(self, model: HiddenMarkovModel, params: HiddenMarkovParams) -> HiddenMarkovParams:
-        """Return the params in order; a covariance that all states share stays as it is."""
-        ordered = model.canonical(params)
-        if as_structure(self.covariance_type).shape(1, 1) != as_structure(self.covariance_type).shape(2, 1):
-            return ordered
-        return attrs.evolve(ordered, emission=attrs.evolve(ordered.emission, covariances=params.emission.covariances))
 
     def _n_columns(self) -> int:
         if hasattr(self, "means_"):

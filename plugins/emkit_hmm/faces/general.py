@@ -8,16 +8,16 @@ import attrs
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.families import Family, Gaussian
+from emkit.families import Family
 from emkit_hmm.chains.base import Chain
-from emkit_hmm.chains.markov import Markov
+from emkit_hmm.faces import paths
 from emkit_hmm.faces.fitting import fit_with_settings
 from emkit_hmm.faces.monitor import ConvergenceMonitor
-from emkit_hmm.faces.telling import TellingFace
+from emkit_hmm.faces.telling import Array, TellingFace
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
 from emkit_hmm.sequences import as_sequences
-from emkit_hmm.starts import StartingPoint, as_start
+from emkit_hmm.starts import StartingPoint
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -35,8 +35,9 @@ class HMM(TellingFace):
         :class:`SemiMarkov`.
     ties : sequence of int, optional
         The number of the distribution that each state emits from; states with the same number share it.
-    start : StartingPoint or {"kmeans", "k-means++", "random", "random_from_data"}
-        How rows are divided among the states at the start, and what starts at given values.
+    start : StartingPoint or {"kmeans", "k-means++", "random", "random_from_data"}, optional
+        How rows are divided among the states at the start, and what starts at given values; by default as in
+        :class:`HiddenMarkovModel`: "kmeans", for regressions "random".
     is_emission_fixed : bool
         Whether only the chain is estimated.
     algorithm : {"viterbi", "map"}
@@ -82,7 +83,7 @@ class HMM(TellingFace):
     emission: Family[Any] | None = None
     chain: Chain[Any] | None = None
     ties: Any = attrs.field(default=None, kw_only=True)
-    start: StartingPoint | str = attrs.field(default="kmeans", kw_only=True)
+    start: StartingPoint | str | None = attrs.field(default=None, kw_only=True)
     is_emission_fixed: bool = attrs.field(default=False, kw_only=True)
     algorithm: str = attrs.field(default="viterbi", kw_only=True)
     random_state: Any = attrs.field(default=None, kw_only=True)
@@ -116,9 +117,8 @@ class HMM(TellingFace):
             data = as_sequences(X, lengths=lengths, weights=sample_weight, states=states, covariates=covariates)
             data = attrs.evolve(data, x=self._check_fit_input(data.x))
             model = self._model()
-            result = fit_with_settings(self, model, data)
-            if data.states is None and not model.start.chain and not model.start.emission:
-                result = attrs.evolve(result, params=model.canonical(result.params))
+            has_names = data.states is not None or bool(model.start.chain or model.start.emission)
+            result = fit_with_settings(self, model, data, has_names=has_names)
             self.result_ = result
             self.model_ = model
             self.params_: HiddenMarkovParams = result.params
@@ -131,19 +131,29 @@ class HMM(TellingFace):
         model = self.model_ if hasattr(self, "model_") else self._model()
         return model, self.params_
 
+    def get_stationary_distribution(self, covariates: Any = None) -> Array:
+        """Return the share of time that is spent in each state in the long run, (n_components,).
+
+        Parameters
+        ----------
+        covariates : (n_covariates,), optional
+            Of every step, where transitions depend on any.
+        """
+        return paths.long_run(*self.model_and_params(), covariates)
+
     def _model(self) -> HiddenMarkovModel:
         for name, value, kind in (("emission", self.emission, Family), ("chain", self.chain, Chain)):
             if value is not None and not isinstance(value, kind):
                 example = "emkit.families.Poisson()" if kind is Family else "emkit_hmm.Stationary()"
                 msg = f"{name} must be a {kind.__name__}, such as {example}; it is {value!r}."
                 raise TypeError(msg)
+        # What is None follows the model's own default.
+        given = {"emission": self.emission, "chain": self.chain, "start": self.start}
         return HiddenMarkovModel(
             self.n_components,
-            Gaussian() if self.emission is None else self.emission,
-            chain=Markov() if self.chain is None else self.chain,
             ties=self.ties,
-            start=as_start(self.start),
             is_emission_fixed=self.is_emission_fixed,
+            **{name: value for name, value in given.items() if value is not None},
         )
 
     def _n_columns(self) -> int:

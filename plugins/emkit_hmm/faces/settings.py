@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_array
+from emkit_hmm.chains.pattern import Pattern
 
 Array = NDArray[np.float64]
 
@@ -59,6 +60,25 @@ def with_zeros_kept(probabilities: Array | None) -> Array | None:
     if probabilities is None or (probabilities > 0).all():
         return None
     return np.where(probabilities > 0, np.nan, 0.0) if _rows_stay_free(probabilities) else _with_certain(probabilities)
+
+
+def pattern_of(now: Array, fitted: Pattern | None, *, is_fixed: bool) -> Pattern:
+    """Return what is fixed among probabilities as they are now.
+
+    Parameters
+    ----------
+    now : array
+    fitted : Pattern or None
+        That of the fit, if there was one with as many states: of what it fixed, that stays fixed which has kept its value.
+    is_fixed : bool
+        Whether all of them are, whatever they are.
+    """
+    concentration = 1.0 if fitted is None else fitted.concentration
+    if is_fixed:
+        return Pattern(now, concentration)
+    if fitted is None or fitted.known is None:
+        return Pattern(concentration=concentration)
+    return Pattern(np.where(fitted.known == now, now, np.nan), concentration)
 
 
 def _rows_stay_free(probabilities: Array) -> bool:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit import EMResult
-from emkit.arrays import as_matrix, one_of, whole_number
+from emkit.arrays import as_matrix, one_of
 from emkit.errors import DegenerateError
 from emkit.estimator import Estimator, rng_of
-from emkit_hmm.chains.base import sample_path
+from emkit_hmm.faces import paths
 from emkit_hmm.inference import decoding, filtering, residuals, sampling
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
@@ -149,14 +149,22 @@ class TellingFace(Estimator):
         return sampling.sample_paths(*self._asked(X, lengths), n, self._rng(random_state))
 
     def sample(
-        self, n_samples: int = 1, random_state: Any = None, currstate: int | None = None
+        self,
+        n_samples: int | None = None,
+        random_state: Any = None,
+        currstate: int | None = None,
+        covariates: Any = None,
     ) -> tuple[NDArray[Any], Integers]:
         """Return one sequence and its states.
 
         Parameters
         ----------
+        n_samples : int, optional
+            How long it is: 1 by default, or as long as ``covariates``.
         currstate : int, optional
             The state it starts in.
+        covariates : (n_samples, n_covariates), optional
+            Of every step, where transitions depend on any.
 
         Returns
         -------
@@ -165,12 +173,7 @@ class TellingFace(Estimator):
         states : (n_samples,)
         """
         model, params = self.model_and_params()
-        n_samples, rng = whole_number(n_samples, "n_samples"), self._rng(random_state)
-        if currstate is None:
-            x, states = model.sample_with_states(params, n_samples, rng)
-        else:
-            states = _path_from(model, params, currstate, n_samples, rng)
-            x = model.emission.sample(params.emission, model.ties.components(states), rng)
+        x, states = paths.drawn(model, params, n_samples, self._rng(random_state), currstate, covariates)
         return (x.astype(np.int64) if self._samples_integers else x), states
 
     def aic(self, X: Any, lengths: Any = None) -> float:
@@ -187,9 +190,10 @@ class TellingFace(Estimator):
         return -2 * log_likelihood + self._n_parameters() * float(np.log(data.n_observations))
 
     def _n_parameters(self) -> int:
-        if hasattr(self, "result_"):
-            return int(self.result_.n_parameters)
         model, params = self.model_and_params()
+        if hasattr(self, "result_") and params is self.result_.params:
+            # Of fields that declare no space, the fit has found out which are free.
+            return int(self.result_.n_parameters)
         return model.n_free(params)
 
     def _asked(self, X: Any, lengths: Any) -> tuple[HiddenMarkovModel, HiddenMarkovParams, PreparedSequences]:
@@ -210,18 +214,3 @@ class TellingFace(Estimator):
 
     def _rng(self, random_state: Any) -> np.random.Generator:
         return np.random.default_rng(rng_of(self.random_state if random_state is None else random_state))
-
-
-def _path_from(
-    model: HiddenMarkovModel, params: HiddenMarkovParams, state: int, n_steps: int, rng: np.random.Generator
-) -> Integers:
-    """Return states of a path that starts in ``state``."""
-    expansion = model.chain.expanded(params.chain)
-    if state not in range(model.n_states):
-        msg = f"currstate must be one of the states 0 to {model.n_states - 1}; it is {state!r}."
-        raise ValueError(msg)
-    mine = expansion.state_of == state
-    start = np.where(mine, expansion.startprob, 0.0)
-    # A state in which no sequence starts may be asked for all the same.
-    start = start if start.sum() > 0 else mine.astype(np.float64)
-    return expansion.state_of[sample_path(start, expansion.transmat, n_steps, rng)]

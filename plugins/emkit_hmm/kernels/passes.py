@@ -62,6 +62,7 @@ def walk_forward(
     widths = [run.width for run in columns.runs[1:]] + [0]
     for run, next_width in zip(columns.runs, widths, strict=True):
         alphas, emissions = run.view(found.alpha, n_states), run.view(emission, n_states)
+        totals: list[Array] = []
         for x, y in zip(alphas, emissions, strict=True):
             if before is None:
                 multiply(starts, y, out=x)
@@ -70,25 +71,32 @@ def walk_forward(
                 multiply(x, y, out=x)
             until -= 1
             if until == 0:
-                _rescale(x, y, ones, found, 0)
+                totals.append(_rescaled(x, y, ones))
                 until = stride
             before = x
-        _rescale(alphas[-1], emissions[-1], ones, found, next_width)
-        found.ends[:, next_width : run.width] = alphas[-1][:, next_width:]
+        if totals:
+            _take_out(np.array(totals), found, 0)
+        ending = slice(next_width, run.width)
+        _take_out(_rescaled(alphas[-1][:, ending], emissions[-1][:, ending], ones)[None], found, next_width)
+        found.ends[:, ending] = alphas[-1][:, ending]
         before = alphas[-1][:, :next_width]
     return found
 
 
-def _rescale(alpha: Array, emission: Array, ones: Array, found: Forward, first: int) -> None:
-    """Make the columns of ``alpha`` from ``first`` on sum to one, at the cost of the emissions of this step."""
-    alpha, emission = alpha[:, first:], emission[:, first:]
+def _rescaled(alpha: Array, emission: Array, ones: Array) -> Array:
+    """Make the columns of ``alpha`` sum to one, at the cost of the emissions of this step; returns what they had."""
     total = np.maximum(np.dot(ones, alpha), TINY)
-    place = slice(first, first + total.size)
-    np.minimum(found.smallest[place], total, out=found.smallest[place])
-    found.log_scale[place] += np.log(total)
-    np.divide(1.0, total, out=total)
-    np.multiply(alpha, total, out=alpha)
-    np.multiply(emission, total, out=emission)
+    inverse = 1.0 / total
+    np.multiply(alpha, inverse, out=alpha)
+    np.multiply(emission, inverse, out=emission)
+    return total
+
+
+def _take_out(totals: Array, found: Forward, first: int) -> None:
+    """Note the factors (n_times, n) that were taken out of the columns from ``first`` on."""
+    place = slice(first, first + totals.shape[1])
+    np.minimum(found.smallest[place], totals.min(axis=0), out=found.smallest[place])
+    found.log_scale[place] += np.log(totals).sum(axis=0)
 
 
 def walk_backward(columns: Columns, chain: Transitions, emission: Array, ends: Array, w: Array) -> None:
