@@ -81,7 +81,7 @@ class Family(ABC, Generic[FamilyParams]):
 
     @abstractmethod
     def log_density(self, params: FamilyParams, x: Any) -> Array:
-        """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components)."""
+        """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components): a new array at every call."""
 
     @abstractmethod
     def fit(self, x: Any, responsibilities: Array, params: FamilyParams | None = None) -> FamilyParams:

@@ -35,12 +35,16 @@ SAMPLE_ROWS = 2000
 
 
 def log_densities_are_numbers(case: FamilyCase) -> None:
-    """``log_density`` has a row for each row, a column for each component, and neither NaN nor +inf."""
-    density = case.family.log_density(case.family.fitted(case.x, case.shares()), case.x)
+    """``log_density`` has a row for each row, a column for each component, neither NaN nor +inf, and is new."""
+    params = case.family.fitted(case.x, case.shares())
+    density = case.family.log_density(params, case.x)
     shape = (len(case.x), case.n_components)
     assert density.shape == shape, f"log_density has the shape {density.shape}, not {shape}."
     assert not np.isnan(density).any(), "log_density holds NaN."
     assert (density < np.inf).all(), "log_density holds +inf."
+    again = case.family.log_density(params, case.x)
+    is_new = density.flags.writeable and not np.shares_memory(density, again)
+    assert is_new, "log_density must return a new array at every call: models write over it."
 
 
 def a_fit_is_a_maximum(case: FamilyCase) -> None:

@@ -36,6 +36,11 @@ def _n_states(value: Any) -> int:
     return whole_number(value, "n_states")
 
 
+def _shares_memory(density: Array, rows: Any) -> bool:
+    """Return whether densities lie in the rows themselves, as where these are densities already."""
+    return isinstance(rows, np.ndarray) and np.may_share_memory(density, rows)
+
+
 def _usual_start(model: HiddenMarkovModel) -> StartingPoint:
     # Rows near to each other need not lie on the same line.
     return StartingPoint("kmeans" if model.emission.has_sampler else "random")
@@ -135,9 +140,14 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         return params
 
     def log_emission(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
-        """Return ``log p(x_t | z_t = k)`` plus what is known of the states, (n_samples, n_states); 0 where missing."""
+        """Return ``log p(x_t | z_t = k)`` plus what is known of the states, (n_samples, n_states); 0 where missing.
+
+        The array is nobody else's: chains write over it.
+        """
         sequences = self.prepare(data)
         density = self.ties.spread(self.emission.log_density(params.emission, sequences.rows))
+        if not density.flags.writeable or _shares_memory(density, sequences.rows):
+            density = density.copy()
         if sequences.seen is not None:
             everywhere = np.zeros((len(sequences.x), self.n_states))
             everywhere[sequences.seen] = density

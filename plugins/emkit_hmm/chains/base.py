@@ -79,7 +79,7 @@ class Chain(ABC, Generic[ChainParams]):
         """Return what log-densities (n_samples, n_states) of the emissions say about the paths.
 
         At another temperature of paths that are as probable as ``p(path, data) ** (1 / temperature)``, whose sum over
-        paths takes the place of the likelihood.
+        paths takes the place of the likelihood. ``log_emission`` is spent: its memory may have been written over.
         """
 
     @abstractmethod

@@ -84,7 +84,7 @@ class Markov(Chain[MarkovParams]):
         start, transmat, log_emission = cooled(
             temperature, data.layout, params.startprob, params.transmat, log_emission
         )
-        found = forward_backward(data.layout, start, transmat, log_emission, data.weights)
+        found = forward_backward(data.layout, start, transmat, log_emission, data.weights, overwrite=True)
         statistics = MarkovStatistics(found.first, found.transition_counts)
         return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
 

@@ -69,7 +69,7 @@ class Stationary(Chain[StationaryParams]):
         """Return smoothed states and expected counts."""
         start = stationary_distribution(params.transmat)
         start, transmat, log_emission = cooled(temperature, data.layout, start, params.transmat, log_emission)
-        found = forward_backward(data.layout, start, transmat, log_emission, data.weights)
+        found = forward_backward(data.layout, start, transmat, log_emission, data.weights, overwrite=True)
         statistics = MarkovStatistics(found.first, found.transition_counts)
         return PathPosterior(found.log_likelihoods, found.smoothed, statistics)
 

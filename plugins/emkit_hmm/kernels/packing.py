@@ -106,10 +106,14 @@ class Rows:
         shape = (self.n_states, self._layout.n_rows) if self._by_states else (self._layout.n_rows, self.n_states)
         return self._flat.reshape(shape)
 
-    def read(self) -> Array:
-        """Return the table in the order of rows; this object is spent."""
+    def read(self, out: Array | None = None) -> Array:
+        """Return the table in the order of rows, in the memory of ``out`` where given; this object is spent.
+
+        ``out`` must be stored as the table that this one is like.
+        """
         axis = 1 if self._by_states else 0
-        table = self._table.take(self._layout.inverse, axis=axis, mode="clip")
+        target = out.T if out is not None and self._by_states else out
+        table = self._table.take(self._layout.inverse, axis=axis, out=target, mode="clip")
         self._layout.scratch.give_back(self._flat)
         self._flat = np.empty(0)
         return table.T if self._by_states else table

@@ -44,7 +44,13 @@ class Posterior:
 
 
 def forward_backward(
-    layout: Layout, startprob: Array, transmat: Array, log_emission: Array, weights: Array | None = None
+    layout: Layout,
+    startprob: Array,
+    transmat: Array,
+    log_emission: Array,
+    weights: Array | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Posterior:
     """Return the posterior of the states of all sequences.
 
@@ -62,6 +68,8 @@ def forward_backward(
         not seen.
     weights : (n_sequences,), optional
         They multiply ``first`` and ``transition_counts`` only.
+    overwrite : bool
+        Whether ``smoothed`` may take the memory of ``log_emission``, which is then lost.
 
     Notes
     -----
@@ -80,14 +88,17 @@ def forward_backward(
         failed.append(lattice.failed)
         lattice.store(smoothed, offset)
         offset += len(columns.rows)
-    table = smoothed.read()
     lost = np.concatenate(failed)
+    exact: list[tuple[Indices, Array]] = []
     if len(lost):
         for sequences, rows, values, walks in exact_batches(layout.whole(lost), startprob, transmat, log_emission):
             log_likelihoods[sequences] = values
-            table[rows] = walks.smoothed.transpose(0, 2, 1)
+            exact.append((rows, walks.smoothed.transpose(0, 2, 1)))
             times = np.ones(len(sequences)) if weights is None else weights[sequences]
             counts += sum((pairs @ times for _, pairs in walks.transitions()), start=np.zeros_like(counts))
+    table = smoothed.read(log_emission if overwrite else None)
+    for rows, states in exact:
+        table[rows] = states
     firsts = table[layout.starts]
     first = firsts.sum(axis=0) if weights is None else weights @ firsts
     return Posterior(log_likelihoods, table, first, counts)

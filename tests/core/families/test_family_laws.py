@@ -12,6 +12,7 @@ from emkit.families.responsibilities import shared_at_start, weighted_means
 from emkit.testing import FAMILY_LAWS, check_family, survey_family
 
 ROWS = np.random.default_rng(3).rayleigh(2.0, size=(200, 1))
+STORED = {}
 
 
 @attrs.frozen(eq=False)
@@ -55,6 +56,14 @@ class Rayleigh(Family):
     def complete_score(self, params, statistics):
         gradient = -2 * statistics.counts / params.scales + statistics.squares / params.scales**3
         return RayleighParams(gradient, np.zeros(1))
+
+
+class WithAStoredTable(Rayleigh):
+    def log_density(self, params, x):
+        table = STORED.get(params.scales.tobytes())
+        if table is None or len(table) != len(x):
+            table = STORED[params.scales.tobytes()] = super().log_density(params, x)
+        return table
 
 
 class WithAWideTable(Rayleigh):
@@ -155,6 +164,7 @@ class WithAnotherSampler(Rayleigh):
 
 
 BROKEN = {
+    WithAStoredTable: "log_densities_are_numbers",
     WithAWideTable: "log_densities_are_numbers",
     WithAnUnbiasedEstimate: "a_fit_is_a_maximum",
     WithAForgottenPrior: "a_fit_is_a_maximum",
