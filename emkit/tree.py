@@ -29,7 +29,7 @@ def is_leaf(node: object) -> bool:
 
 def children(node: object) -> list[tuple[str | int, Any]]:
     """Return the named parts of a container in a fixed order; an empty list for anything else."""
-    fields = fields_of(type(node))
+    fields = fields_of(node)
     if fields:
         return [(name, getattr(node, name)) for name in fields]
     if isinstance(node, tuple) and hasattr(node, "_fields"):
@@ -40,22 +40,26 @@ def children(node: object) -> list[tuple[str | int, Any]]:
     return list(node.items()) if isinstance(node, Mapping) else []
 
 
-@functools.lru_cache(maxsize=1024)
-def fields_of(cls: type[Any]) -> dict[str, Mapping[Any, Any]]:
-    """Return the metadata of every field that the constructor of an attrs class or dataclass takes; else nothing.
+def fields_of(node: object) -> dict[str, Mapping[Any, Any]]:
+    """Return the metadata of every field that the constructor of an attrs class or dataclass takes; else nothing."""
+    cls: Any = type(node)
+    return _fields_of_class(cls)
 
-    Asked once for each class: trees are walked several times in every fit, and asking takes longer than walking.
-    """
+
+# Trees are walked several times in every fit, and to ask a class for its fields takes longer than to walk.
+@functools.lru_cache(maxsize=1024)
+def _fields_of_class(cls: type[Any]) -> dict[str, Mapping[Any, Any]]:
     if attrs.has(cls):
         return {field.name: field.metadata for field in attrs.fields(cls) if field.init}
     if dataclasses.is_dataclass(cls):
-        return {field.name: field.metadata for field in dataclasses.fields(cls) if field.init}
+        fields: Any = dataclasses.fields(cls)
+        return {field.name: field.metadata for field in fields if field.init}
     return {}
 
 
 def rebuild(node: Any, parts: list[Any]) -> Any:
     """Return a container like ``node`` with other parts, made through its own constructor."""
-    if isinstance(node, Mapping) and not fields_of(type(node)):
+    if isinstance(node, Mapping) and not fields_of(node):
         # A Counter counts pairs, and a defaultdict takes none: both take a dict.
         items = dict(zip(node.keys(), parts, strict=True))
         if isinstance(node, defaultdict):
@@ -68,8 +72,7 @@ def rebuild(node: Any, parts: list[Any]) -> Any:
     if attrs.has(type(node)):
         names = [field.alias or field.name for field in attrs.fields(type(node)) if field.init]
         return type(node)(**dict(zip(names, parts, strict=True)))
-    names = [field.name for field in dataclasses.fields(node) if field.init]
-    return type(node)(**dict(zip(names, parts, strict=True)))
+    return type(node)(**dict(zip(fields_of(node), parts, strict=True)))
 
 
 def leaves(node: object, path: Path = ()) -> Iterator[tuple[Path, Any]]:

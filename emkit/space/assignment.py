@@ -27,7 +27,7 @@ def _declared(node: Any, path: tree.Path, inherited: Space | None, found: Spaces
     if tree.is_leaf(node):
         found[path] = inherited or Undeclared()
         return
-    metadata = tree.fields_of(type(node))
+    metadata = tree.fields_of(node)
     for name, child in tree.children(node):
         space = metadata[str(name)].get(SPACE, inherited) if metadata else inherited
         _declared(child, (*path, name), space, found)

@@ -84,7 +84,7 @@ class Simplex(Space):
     def n_free(self, value: Array) -> int:
         """Return the number of free entries less one for each row that has any."""
         if self.support is None and self.known is None:
-            return value.size - value.size // max(value.shape[-1], 1)
+            return int(value.size - value.size // max(value.shape[-1], 1))
         free = np.count_nonzero(self._free(value), axis=-1)
         return int(np.sum(np.maximum(free - 1, 0)))
 

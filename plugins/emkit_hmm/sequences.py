@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Series
 from typing import Any
 
 import attrs
@@ -93,22 +94,43 @@ def gathered(data: Any) -> Sequences:
     if not data:
         msg = "The list of sequences is empty: give at least one."
         raise ValueError(msg)
+    if not any(isinstance(part, Sequence) for part in data):
+        return Sequences(*_one_matrix(data))
     parts = [part if isinstance(part, Sequence) else Sequence(part) for part in data]
-    matrices = [as_matrix(part.x, allow_nan=True, name=f"Sequence {i}", min_samples=0) for i, part in enumerate(parts)]
-    for index in [i for i, matrix in enumerate(matrices) if not len(matrix)][:1]:
+    x, lengths = _one_matrix([part.x for part in parts])
+    return Sequences(
+        x,
+        lengths,
+        np.array([part.weight for part in parts], dtype=np.float64) if any(p.weight != 1.0 for p in parts) else None,
+        _joined([part.states for part in parts], "states"),
+        _joined([part.covariates for part in parts], "covariates"),
+    )
+
+
+def _one_matrix(sequences: Series[Any]) -> tuple[Array, Integers]:
+    """Return sequences one after the other, and their lengths."""
+    matrices = sequences if all(map(_is_plain, sequences)) else _matrices(sequences)
+    lengths = np.array([len(matrix) for matrix in matrices], dtype=np.intp)
+    for index in np.flatnonzero(lengths == 0)[:1]:
         msg = f"Sequence {index} is empty: leave it out."
         raise ValueError(msg)
     widths = sorted({matrix.shape[1] for matrix in matrices})
     if len(widths) > 1:
         msg = f"All sequences need the same columns; found n_features={widths}."
         raise ValueError(msg)
-    return Sequences(
-        np.concatenate(matrices),
-        np.array([len(matrix) for matrix in matrices], dtype=np.intp),
-        np.array([part.weight for part in parts], dtype=np.float64) if any(p.weight != 1.0 for p in parts) else None,
-        _joined([part.states for part in parts], "states"),
-        _joined([part.covariates for part in parts], "covariates"),
-    )
+    x = np.concatenate(matrices)
+    if np.isinf(x).any():
+        _matrices(sequences)  # It says which sequence it is.
+    return x, lengths
+
+
+def _matrices(sequences: Series[Any]) -> list[Array]:
+    return [as_matrix(x, allow_nan=True, name=f"Sequence {i}", min_samples=0) for i, x in enumerate(sequences)]
+
+
+def _is_plain(x: Any) -> bool:
+    """Return whether a sequence needs no conversion: checks of ten thousand, one by one, would take as long as EM."""
+    return type(x) is np.ndarray and x.dtype == np.float64 and x.ndim == 2
 
 
 def _joined(parts: list[Any], name: str) -> Any:

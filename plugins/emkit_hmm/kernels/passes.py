@@ -85,7 +85,7 @@ def walk_forward(
 
 def _rescaled(alpha: Array, emission: Array, ones: Array) -> Array:
     """Make the columns of ``alpha`` sum to one, at the cost of the emissions of this step; returns what they had."""
-    total = np.maximum(np.dot(ones, alpha), TINY)
+    total: Array = np.maximum(np.dot(ones, alpha), TINY)
     inverse = 1.0 / total
     np.multiply(alpha, inverse, out=alpha)
     np.multiply(emission, inverse, out=emission)
