@@ -214,7 +214,8 @@ def _check_start(model: object, params: object | None, n_starts: int) -> None:
         raise MissingCapabilityError(msg)
     if n_starts > 1 and not has_starts:
         require(model, "initialize")
-    if params is not None:
+    if params is not None and n_starts > 1:
+        # What is wrong with a start that is not alone would be kept as its own failure.
         check_params(model, params)
 
 

@@ -132,6 +132,8 @@ def check_params(model: object, params: object) -> None:
 
 def _check_kinds(node: object, path: tree.Path) -> None:
     """Raise an error for arrays of numbers that EM would pass over, or cut the imaginary part off."""
+    if isinstance(node, np.ndarray) and node.dtype.kind == "f":
+        return
     if isinstance(node, complex) or (isinstance(node, np.ndarray) and node.dtype.kind in "cO"):
         kind = node.dtype.name if isinstance(node, np.ndarray) else "complex"
         msg = f"{tree.path_name(path)} must hold real numbers, but its type is {kind}. Convert it to float64."

@@ -15,19 +15,21 @@ BLOCK_ROWS = 8192
 FARTHEST_MEAN = 100.0
 
 
-def column_log_density(column: Array, means: Array, variances: Array) -> Array:
-    """Return ``log N(column[n]; means[k], variances[k])``, shape (n_samples, n_components).
+def column_log_density(column: Array, means: Array, variances: Array, log_scale: float = 0.0) -> Array:
+    """Return ``log N(column[n]; means[k], variances[k]) - log_scale``, shape (n_samples, n_components).
 
     Parameters
     ----------
     column : (n_samples,)
     means, variances : (n_components,)
         All in units in which the column has a standard deviation of about one.
+    log_scale : float
+        Logarithm of that unit.
     """
     # Component by component a row of memory each: every pass is over neighbours.
     out = np.empty((len(means), len(column)))
     factors = np.sqrt(0.5 / variances)
-    constants = -0.5 * (np.log(variances) + math.log(2.0 * math.pi))
+    constants = -0.5 * (np.log(variances) + math.log(2.0 * math.pi)) - log_scale
     for start in range(0, len(column), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
         block = out[:, rows]

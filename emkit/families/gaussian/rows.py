@@ -19,8 +19,7 @@ def log_density_of_rows(gaussians: Gaussians, x: Array) -> Array:
         return gaussians.log_density(x)
     column, means, variances, far = _standardised_column(gaussians, x)
     with np.errstate(all="ignore"):
-        density = column_log_density(column, means, variances)
-        density -= np.log(gaussians.scale)
+        density = column_log_density(column, means, variances, float(np.log(gaussians.scale[0])))
     if far is not None:
         density[far] = -np.inf
     return density

@@ -73,10 +73,13 @@ class Pattern:
 
     def fill(self, rows: Array) -> Array:
         """Return rows of positive numbers as probabilities that keep the fixed ones."""
+        if self.known is None:
+            # In units of the largest, so that the sum of the smallest numbers there are has an inverse.
+            shares = rows / np.maximum(rows.max(axis=-1, keepdims=True), SMALLEST)
+            return np.asarray(shares / np.maximum(shares.sum(axis=-1, keepdims=True), SMALLEST))
         free = self.free(rows.shape)
-        fixed = np.where(free, 0.0, 0.0 if self.known is None else np.nan_to_num(self.known))
+        fixed = np.where(free, 0.0, np.nan_to_num(self.known))
         shares = np.where(free, rows, 0.0)
-        # In units of the largest, so that the sum of the smallest numbers there are has an inverse.
         shares = shares / np.maximum(shares.max(axis=-1, keepdims=True), SMALLEST)
         total = shares.sum(axis=-1, keepdims=True)
         rest = 1 - fixed.sum(axis=-1, keepdims=True)
@@ -90,6 +93,9 @@ class Pattern:
         """Return the rows of highest posterior given expected counts; free entries without any keep their values."""
         if np.ndim(self.concentration) or self.concentration != 1:
             counts = counts + self.added(counts.shape)
+        if self.known is None:
+            has_counts = counts.sum(axis=-1, keepdims=True) > 0
+            return np.where(has_counts, self.fill(counts), previous)
         free = self.free(counts.shape)
         total = np.where(free, counts, 0.0).sum(axis=-1, keepdims=True)
         is_known = (total > 0) | ~free.any(axis=-1, keepdims=True)

@@ -65,10 +65,10 @@ def walk_forward(
         totals: list[Array] = []
         for x, y in zip(alphas, emissions, strict=True):
             if before is None:
-                multiply(starts, y, out=x)
+                multiply(starts, y, x)
             else:
-                push(next(matrices), before, out=x)
-                multiply(x, y, out=x)
+                push(next(matrices), before, x)
+                multiply(x, y, x)
             until -= 1
             if until == 0:
                 totals.append(_rescaled(x, y, ones))
@@ -85,10 +85,10 @@ def walk_forward(
 
 def _rescaled(alpha: Array, emission: Array, ones: Array) -> Array:
     """Make the columns of ``alpha`` sum to one, at the cost of the emissions of this step; returns what they had."""
-    total: Array = np.maximum(np.dot(ones, alpha), TINY)
+    total: Array = np.maximum(ones.dot(alpha), TINY)
     inverse = 1.0 / total
-    np.multiply(alpha, inverse, out=alpha)
-    np.multiply(emission, inverse, out=emission)
+    np.multiply(alpha, inverse, alpha)
+    np.multiply(emission, inverse, emission)
     return total
 
 
@@ -115,9 +115,9 @@ def walk_backward(columns: Columns, chain: Transitions, emission: Array, ends: A
         if after is not None:
             x[:, :width] = pull(next(matrices), after)
         x[:, width:] = ends[:, width : run.width]
-        multiply(x, y, out=x)
+        multiply(x, y, x)
         after = x
         for x, y in steps:
-            pull(next(matrices), after, out=x)
-            multiply(x, y, out=x)
+            pull(next(matrices), after, x)
+            multiply(x, y, x)
             after = x

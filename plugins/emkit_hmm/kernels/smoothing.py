@@ -137,11 +137,12 @@ class Lattice:
             forward, starts = joined_forward(columns, chain, emission, alpha, stride=stride)
             joined_backward(columns, chain, emission, forward, w)
             lost = lost_columns(columns, chain.reach, forward, starts, w)
-            if not (lost.mean() > FEW or (lost.any() and columns.n_continued)):
+            n_lost = np.count_nonzero(lost)
+            if not (n_lost > FEW * columns.n_columns or (n_lost and columns.n_continued)):
                 break
         if chain.reach is not Reach.EVERYWHERE:
             lost |= floored_columns(columns, log_emission, forward, w, emission)
-        failed = np.unique(columns.sequences[lost])
+        failed = np.unique(columns.sequences[lost]) if lost.any() else columns.sequences[:0]
         found = cls(columns, alpha, w, emission, forward.ends, forward.log_scale + shifts, failed, scratch)
         if len(failed):
             found._forget(np.flatnonzero(np.isin(columns.sequences, failed)))
