@@ -44,3 +44,6 @@ STOCK_RETURNS = np.array(_SERIES["stock_returns"])[:, None]
 MUMPS = np.array(_SERIES["mumps"])[:, None]
 #: 212 numbers near 1e-5 on which the smoother of statsmodels once underflowed (its case 5380), (212, 1).
 UNDERFLOWING = np.array(_SERIES["underflowing"])[:, None]
+#: Growth of the gross national product of the United States in percent, quarters from 1951 to 1984, (135, 1). Hamilton
+#: (1989), Econometrica 57:357.
+GNP_GROWTH = np.array(_SERIES["gnp_growth"])[:, None]

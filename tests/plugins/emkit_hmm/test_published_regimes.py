@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
+import attrs
 import numpy as np
 import pytest
 from chain_oracles import plain_recursion
 from emkit_hmm import HiddenMarkovModel, HiddenMarkovParams, Markov, Stationary, StationaryParams
-from hmm_series import FEDERAL_FUNDS, MUMPS, STOCK_RETURNS, UNDERFLOWING
+from hmm_series import FEDERAL_FUNDS, GNP_GROWTH, MUMPS, STOCK_RETURNS, UNDERFLOWING
 from scipy.stats import norm
 
 from emkit import fit
@@ -107,6 +110,26 @@ def test_mumps_without_an_intercept():
     np.testing.assert_allclose(transmat[:, 0], [0.762733, 0.1473767], atol=1e-6)
     np.testing.assert_allclose(emission.coefficients[order, 0], [0.420275, 0.9847369], atol=1e-6)
     np.testing.assert_allclose(np.sqrt(emission.variances[order]), [0.0562405, 0.2611362], atol=1e-6)
+
+
+def test_the_business_cycle_of_hamilton_with_a_state_for_every_five_quarters():
+    """EViews: growth ``y[t] - m[s[t]]`` depends on the last four of the same, so a state is five regimes in a row."""
+    transmat = np.array([[0.754673, 1 - 0.754673], [0.095915, 1 - 0.095915]])
+    means, sd = np.array([-0.358811, 1.163516]), np.exp(-0.262658)
+    lags = np.array([0.013486, -0.057521, -0.246983, -0.212923])
+    regimes = np.array(list(itertools.product([0, 1], repeat=5)))  # of this quarter, the last one, ...
+    follows = (regimes[:, None, :4] == regimes[None, :, 1:]).all(axis=2)
+    expanded = np.where(follows, transmat[regimes[:, 0]][:, regimes[:, 0]], 0.0)
+    intercepts = means[regimes[:, 0]] - means[regimes[:, 1:]] @ lags
+    x = np.column_stack([GNP_GROWTH[4 - lag : len(GNP_GROWTH) - lag] for lag in range(5)])
+    model = HiddenMarkovModel(32, LinearRegression(), chain=Stationary())
+    emission = attrs.evolve(
+        LinearRegression().fit(LinearRegression().prepare(x), np.ones((len(x), 32))),
+        coefficients=np.column_stack([intercepts, np.tile(lags, (32, 1))]),
+        variances=np.full(32, sd**2),
+    )
+    value = model.log_likelihood(HiddenMarkovParams(StationaryParams(expanded), emission), x)
+    assert value == pytest.approx(-181.26339, abs=5e-6)
 
 
 def test_numbers_that_made_another_smoother_underflow_do_not_here():
