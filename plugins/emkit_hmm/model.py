@@ -16,7 +16,7 @@ from emkit.space import Fixed, Space, spaces_of
 from emkit_hmm.chains.base import Chain
 from emkit_hmm.chains.markov import Markov
 from emkit_hmm.known import known_states, with_known_states
-from emkit_hmm.order import part_at, state_order
+from emkit_hmm.order import holds_some, part_at, state_order
 from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
 from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences, prepared
 from emkit_hmm.reachable import fit_off_bounds, require_possible
@@ -181,7 +181,7 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
 
     def label_axes(self, params: HiddenMarkovParams) -> dict[str, int | tuple[int, ...]]:
         """Return the axes of every field along which exchangeable states lie; none where something is fixed or tied."""
-        if self.ties.labels is not None or self.is_emission_fixed or not self.chain.is_exchangeable:
+        if not self._may_change_places(params):
             return {}
         chain = {f"chain.{name}": axes for name, axes in self.chain.label_axes(params.chain).items()}
         own = self.emission.component_fields(params.emission, self.n_states)
@@ -244,9 +244,14 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         Families without means go by the entries of their params. Where transitions or emissions are fixed or tied,
         states have names of their own and nothing changes.
         """
-        if self.ties.labels is not None or self.is_emission_fixed or not self.chain.is_exchangeable:
+        if not self._may_change_places(params):
             return params
         return self.permuted(params, state_order(self.emission, params.emission, self.n_states))
+
+    def _may_change_places(self, params: HiddenMarkovParams) -> bool:
+        """Return whether states have no names of their own: nothing of any of them is tied or fixed."""
+        is_fixed = self.is_emission_fixed or holds_some(self.emission, params.emission, self.n_states)
+        return self.ties.labels is None and not is_fixed and self.chain.is_exchangeable
 
     def permuted(self, params: HiddenMarkovParams, order: Integers) -> HiddenMarkovParams:
         """Return the params with state ``order[k]`` as the new state k."""

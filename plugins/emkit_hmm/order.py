@@ -14,6 +14,8 @@ from emkit.families import Family
 from emkit.space import Fixed, spaces_of
 
 Array = NDArray[np.float64]
+#: By how much rounding may change a log-prior when its terms are added up in another order, relative to its size.
+ROUNDING = 1e-9
 Integers = NDArray[np.intp]
 
 
@@ -34,12 +36,27 @@ def state_order(emission: Family[Any], params: Any, n_states: int) -> Integers:
 def in_order(result: EMResult[Any]) -> EMResult[Any]:
     """Return a fit with its states in the order of their emissions, if these may change places.
 
-    A fit that the model could not go on with stays as it is: its message may name a state.
+    They may not where something of them is fixed, or has a prior of its own. A fit that the model could not go on with
+    stays as it is, too: its message may name a state.
     """
-    model = result.model
+    model, emission = result.model, result.params.emission
     if result.status is Status.DEGENERATE or not model.label_axes(result.params):
         return result
-    return result.reordered(state_order(model.emission, result.params.emission, model.n_states))
+    if holds_some(model.emission, emission, model.n_states):
+        return result
+    ordered = result.reordered(state_order(model.emission, emission, model.n_states))
+    before, after = model.log_prior(result.params), model.log_prior(ordered.params)
+    return ordered if abs(after - before) <= ROUNDING * (1 + abs(before)) else result
+
+
+def holds_some(family: Family[Any], params: Any, n_states: int) -> bool:
+    """Return whether something that could be estimated is fixed, at values that differ between states."""
+    declared, refined = spaces_of(None, params), spaces_of(family, params)
+    held = [
+        path for path, space in refined.items() if isinstance(space, Fixed) and not isinstance(declared[path], Fixed)
+    ]
+    values = (np.asarray(part_at(params, path)) for path in held)
+    return any(value.shape[:1] == (n_states,) and (value != value[0]).any() for value in values)
 
 
 def part_at(params: Any, path: tuple[str | int, ...]) -> Any:

@@ -75,12 +75,21 @@ def as_sequences(data: Any, **parts: Any) -> Sequences:
         If the data hold sequences, and parts are given beside them.
     """
     if not holds_sequences(data):
+        _require_axes(data)
         return Sequences(data, **parts)
     given = ", ".join(name for name, part in parts.items() if part is not None)
     if given:
         msg = f"The data are sequences with parts of their own, so {given} cannot be given beside them."
         raise ValueError(msg)
     return gathered(data)
+
+
+def _require_axes(data: Any) -> None:
+    """Raise if data are sequences of numbers, of which only matrices can be one after the other."""
+    shapes = {getattr(part, "shape", ()) for part in data} if isinstance(data, list | tuple) else set()
+    if len(shapes) > 1 and all(len(shape) == 1 for shape in shapes):
+        msg = "The data are arrays with one axis: a sequence is a matrix (n_steps, n_features), such as x[:, None]."
+        raise ValueError(msg)
 
 
 def gathered(data: Any) -> Sequences:
@@ -147,13 +156,19 @@ def checked_lengths(lengths: Any, n_samples: int) -> Integers:
     """Return lengths as integers of at least 1 that sum to the number of rows."""
     if lengths is None:
         return np.array([n_samples], dtype=np.intp)
-    array = np.atleast_1d(np.asarray(lengths))
+    try:
+        array = np.atleast_1d(np.asarray(lengths))
+    except ValueError:
+        # Arrays of unequal lengths.
+        array = np.zeros((0, 0))
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf" or not (array == np.round(array)).all():
-        msg = f"lengths must be a list of whole numbers, one for each sequence; found {lengths!r}."
+        msg = f"lengths must be a list of whole numbers, one for each sequence; found {str(lengths)[:80]}."
         raise ValueError(msg)
     array = array.astype(np.intp)
     for index in np.flatnonzero(array < 1)[:1]:
         msg = f"Sequence {index} is empty (lengths[{index}] is {array[index]}): leave it out."
+        if len(array) == n_samples:
+            msg = f"lengths must be one number for each sequence; found one for each of the {n_samples} rows."
         raise ValueError(msg)
     if array.sum() != n_samples:
         msg = f"lengths must sum to the number of rows, {n_samples}; they sum to {array.sum()}."
@@ -168,6 +183,13 @@ def log_labels_of(states: Any, n_samples: int, n_states: int) -> Array | None:
     array = np.asarray(states)
     if array.shape == (n_samples, n_states) and array.dtype.kind == "f":
         return _log_prior_of_states(array)
+    if array.shape == (n_samples, n_states) and array.dtype.kind in "iub":
+        msg = (
+            f"states of shape ({n_samples}, {n_states}) are logarithms of how probable each state is, as floats; found "
+            f"{array.dtype}. For known states give their numbers, of shape ({n_samples},): states.argmax(axis=1) "
+            "if a row has a one for its state, or np.log(states) to have zeros excluded."
+        )
+        raise ValueError(msg)
     if array.shape != (n_samples,) or array.dtype.kind not in "iuf":
         msg = (
             f"states must be one number for each of the {n_samples} rows (-1 where unknown), or an array "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import attrs
@@ -19,7 +20,16 @@ from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.chains.stationary import stationary_distribution
 from emkit_hmm.faces.fitting import fit_with_settings
 from emkit_hmm.faces.monitor import ConvergenceMonitor
-from emkit_hmm.faces.settings import check_letters, check_prior, check_shape, given_attributes, pattern_of, with_zeros_kept
+from emkit_hmm.faces.settings import (
+    as_probabilities,
+    check_letters,
+    check_prior,
+    check_shape,
+    given_attributes,
+    pattern_of,
+    warn_of_unused,
+    with_zeros_kept,
+)
 from emkit_hmm.faces.telling import TellingFace
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
@@ -61,6 +71,13 @@ class HiddenMarkovFace(TellingFace):
     startprob_: Any
     transmat_: Any
 
+    #: The attributes as the last fit left them.
+    _left_by_fit: Mapping[str, Array] = MappingProxyType({})
+
+    @abstractmethod
+    def _n_columns(self) -> int:
+        """Return how many columns the attributes are for."""
+
     @abstractmethod
     def _letters(self) -> Mapping[str, str]:
         """Return the attribute that each letter of ``params`` and ``init_params`` stands for, in the emissions."""
@@ -97,20 +114,24 @@ class HiddenMarkovFace(TellingFace):
             Known states, -1 where unknown.
         """
         with self._all_or_nothing():
-            check_letters(self.params, "params", self._all_letters())
-            check_letters(self.init_params, "init_params", self._all_letters())
+            letters = self._all_letters()
+            check_letters(self.params, "params", letters)
+            check_letters(self.init_params, "init_params", letters)
             data = as_sequences(X, lengths=lengths, weights=sample_weight, states=states)
             data = attrs.evolve(data, x=self._check_fit_input(data.x))
             self._check_columns(data.x)
+            warn_of_unused(self, letters, self._left_by_fit)
             model = self._model_to_fit()
-            is_free = set(self._all_letters()) <= set(self.init_params) and data.states is None
+            self._fixed_at_fit = self._fixed()
+            is_free = set(letters) <= set(self.init_params) and data.states is None
             result = fit_with_settings(self, model, data, has_names=not (is_free and self._are_priors_alike()))
             self.result_ = result
             self.model_ = model
             self.startprob_ = np.array(result.params.chain.startprob)
             self.transmat_ = np.array(result.params.chain.transmat)
             self._adopt(result.params.emission)
-            self.monitor_ = ConvergenceMonitor.of(result, self.tol, self.n_iter)
+            self.monitor_ = ConvergenceMonitor.of(result, self.tol, self.n_iter, verbose=bool(self.verbose))
+            self._left_by_fit = {name: np.array(getattr(self, name)) for name in letters.values()}
         return self
 
     def model_and_params(self) -> tuple[HiddenMarkovModel, HiddenMarkovParams]:
@@ -122,8 +143,8 @@ class HiddenMarkovFace(TellingFace):
                 raise NotFittedError(msg)
         n_states = whole_number(self.n_components, "n_components")
         chain = MarkovParams(
-            check_shape(as_array(self.startprob_, "startprob_"), "startprob_", (n_states,)),
-            check_shape(as_array(self.transmat_, "transmat_"), "transmat_", (n_states, n_states)),
+            as_probabilities(check_shape(self.startprob_, "startprob_", (n_states,)), "startprob_"),
+            as_probabilities(check_shape(self.transmat_, "transmat_", (n_states, n_states)), "transmat_"),
         )
         self._check_emission()
         model = self._model_of(chain)
@@ -138,8 +159,8 @@ class HiddenMarkovFace(TellingFace):
 
     def _model_of(self, chain: MarkovParams) -> HiddenMarkovModel:
         """Return the model that the attributes make now: what the fit held fixed, zeros among it, still is."""
-        n_states, fixed = len(chain.startprob), getattr(self, "_fixed_names", frozenset[str]())
-        fitted = self.model_.chain if hasattr(self, "model_") and self.model_.n_states == n_states else None
+        n_states, fixed = len(chain.startprob), getattr(self, "_fixed_at_fit", frozenset[str]())
+        fitted: Any = self.model_.chain if hasattr(self, "model_") and self.model_.n_states == n_states else None
         start = pattern_of(chain.startprob, fitted and fitted.start, is_fixed="startprob_" in fixed)
         transitions = pattern_of(chain.transmat, fitted and fitted.transitions, is_fixed="transmat_" in fixed)
         names = list(self._letters().values())
@@ -154,7 +175,7 @@ class HiddenMarkovFace(TellingFace):
         """Return the model that the settings describe, starting from attributes that were set by hand."""
         letters = self._all_letters()
         given = given_attributes(self, {a: name for a, name in letters.items() if a not in self.init_params})
-        fixed = self._fixed_names = frozenset(name for a, name in letters.items() if a not in self.params)
+        fixed = self._fixed()
         n_states = whole_number(self.n_components, "n_components")
         even = {"startprob_": np.full(n_states, 1 / n_states), "transmat_": np.full((n_states, n_states), 1 / n_states)}
         for name, rows in even.items():
@@ -183,6 +204,10 @@ class HiddenMarkovFace(TellingFace):
 
     def _all_letters(self) -> dict[str, str]:
         return {"s": "startprob_", "t": "transmat_"} | dict(self._letters())
+
+    def _fixed(self) -> frozenset[str]:
+        """Return the attributes that are not to be estimated."""
+        return frozenset(name for letter, name in self._all_letters().items() if letter not in self.params)
 
     def _are_priors_alike(self) -> bool:
         """Return whether priors treat all states alike, so that these may change places."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_array
+from emkit.errors import DegenerateWarning
 from emkit.families import (
     Categorical,
     CategoricalParams,
@@ -21,6 +22,7 @@ from emkit.families import (
 )
 from emkit_hmm.faces.base import HiddenMarkovFace
 from emkit_hmm.faces.columns import ColumnsFace
+from emkit_hmm.faces.settings import as_probabilities
 
 Array = NDArray[np.float64]
 
@@ -86,7 +88,7 @@ class CategoricalHMM(HiddenMarkovFace):
         return {"probabilities": given["emissionprob_"]} if given else {}
 
     def _emission_params(self) -> CategoricalParams:
-        probabilities = as_array(self.emissionprob_, "emissionprob_")
+        probabilities = as_probabilities(self.emissionprob_, "emissionprob_")
         if hasattr(self, "result_") and self.result_.params.emission.probabilities.shape == probabilities.shape:
             # Columns may differ in their numbers of symbols, which the probabilities alone do not tell.
             return CategoricalParams(probabilities, self.result_.params.emission.n_symbols)
@@ -151,6 +153,16 @@ class MultinomialHMM(ColumnsFace):
     def _family(self, fixed: tuple[str, ...]) -> Multinomial:
         return Multinomial(self._same_trials(), dirichlet(self.emissionprob_prior))
 
+    def _check_columns(self, x: Array) -> None:
+        if x.shape[1] == 1:
+            # In old programs for hmmlearn the name stands for what is CategoricalHMM today.
+            text = (
+                "MultinomialHMM: X has one column, and counts of one symbol say nothing of the states. For a column of "
+                "symbols use CategoricalHMM."
+            )
+            warnings.warn(text, DegenerateWarning, stacklevel=3)
+        super()._check_columns(x)
+
     def _same_trials(self) -> int | None:
         """Return what every row adds up to, None where rows differ."""
         if np.ndim(self.n_trials) == 0:
@@ -165,7 +177,7 @@ class MultinomialHMM(ColumnsFace):
     def _emission_params(self) -> MultinomialParams:
         given = np.array(self._same_trials() or 1)
         n_trials = self.result_.params.emission.n_trials if hasattr(self, "result_") else given
-        return MultinomialParams(as_array(self.emissionprob_, "emissionprob_"), n_trials)
+        return MultinomialParams(as_probabilities(self.emissionprob_, "emissionprob_"), n_trials)
 
     def _n_columns(self) -> int:
         return int(np.shape(self.emissionprob_)[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import attrs
+import numpy as np
 
 from emkit import EMResult, Tolerance, fit
 from emkit.acceleration import Accelerator
@@ -42,7 +43,7 @@ def fit_with_settings(
         tol=face.tol,
         max_iter=whole_number(face.n_iter, "n_iter"),
         n_starts=whole_number(face.n_init, "n_init"),
-        rng=rng_of(face.random_state),
+        rng=source_of(face.random_state),
         progress=bool(face.verbose),
     )
     result = result if has_names else in_order(result)
@@ -50,6 +51,13 @@ def fit_with_settings(
     worth = tuple(note for note in result.notes if not (note.startswith("chain.") and "bound" in note))
     warn_about(attrs.evolve(result, notes=worth), type(face).__name__, stacklevel=4)
     return result
+
+
+def source_of(random_state: Any) -> Any:
+    """Return where randomness comes from; None stands for numpy's global generator, which ``np.random.seed`` sets."""
+    if random_state is None:
+        return int(np.random.randint(np.iinfo(np.int32).max))  # noqa: NPY002 - that very generator
+    return rng_of(random_state)
 
 
 def _fitted(model: HiddenMarkovModel, data: Sequences, **settings: Any) -> EMResult[Any]:

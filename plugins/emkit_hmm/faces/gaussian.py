@@ -42,6 +42,7 @@ class GaussianHMM(ColumnsFace):
     algorithm : {"viterbi", "map"}
         How ``predict`` and ``decode`` choose states.
     random_state : int, Generator, RandomState or None
+        None takes numpy's global generator, which ``np.random.seed`` sets.
     n_iter : int
         Largest number of passes over the data, for each start.
     tol : float or Tolerance

@@ -8,6 +8,7 @@ import attrs
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
+from emkit.arrays import whole_number
 from emkit.families import Family
 from emkit_hmm.chains.base import Chain
 from emkit_hmm.faces import paths
@@ -43,6 +44,7 @@ class HMM(TellingFace):
     algorithm : {"viterbi", "map"}
         How ``predict`` and ``decode`` choose states.
     random_state : int, Generator, RandomState or None
+        None takes numpy's global generator, which ``np.random.seed`` sets.
     n_iter : int
         Largest number of passes over the data, for each start.
     tol : float or Tolerance
@@ -122,7 +124,7 @@ class HMM(TellingFace):
             self.result_ = result
             self.model_ = model
             self.params_: HiddenMarkovParams = result.params
-            self.monitor_ = ConvergenceMonitor.of(result, self.tol, self.n_iter)
+            self.monitor_ = ConvergenceMonitor.of(result, self.tol, self.n_iter, verbose=bool(self.verbose))
         return self
 
     def model_and_params(self) -> tuple[HiddenMarkovModel, HiddenMarkovParams]:
@@ -148,13 +150,13 @@ class HMM(TellingFace):
                 msg = f"{name} must be a {kind.__name__}, such as {example}; it is {value!r}."
                 raise TypeError(msg)
         # What is None follows the model's own default.
-        given = {"emission": self.emission, "chain": self.chain, "start": self.start}
+        given: dict[str, Any] = {"emission": self.emission, "chain": self.chain, "start": self.start}
         return HiddenMarkovModel(
-            self.n_components,
+            whole_number(self.n_components, "n_components"),
             ties=self.ties,
             is_emission_fixed=self.is_emission_fixed,
             **{name: value for name, value in given.items() if value is not None},
         )
 
-    def _n_columns(self) -> int:
-        return int(self.n_features_in_)
+    def _n_columns(self) -> int | None:
+        return getattr(self, "n_features_in_", None)

@@ -23,7 +23,7 @@ from emkit.families import (
 from emkit_hmm.faces.columns import ColumnsFace
 from emkit_hmm.faces.covariances import gaussian_params, gaussian_prior, stored_covariances
 from emkit_hmm.faces.discrete import dirichlet
-from emkit_hmm.faces.settings import check_shape
+from emkit_hmm.faces.settings import as_probabilities, check_shape
 
 Array = NDArray[np.float64]
 
@@ -119,7 +119,7 @@ class GMMHMM(ColumnsFace):
         means, covars = as_array(self.means_, "means_"), as_array(self.covars_, "covars_")
         structure = as_structure(self.covariance_type)
         shape = (len(means), *structure.shape(*means.shape[1:])) if means.ndim == 3 else ()
-        weights = check_shape(as_array(self.weights_, "weights_"), "weights_", means.shape[:2])
+        weights = as_probabilities(check_shape(self.weights_, "weights_", means.shape[:2]), "weights_")
         if covars.shape != shape:
             msg = (
                 f"means_ must have shape (n_components, n_mix, n_features), and covars_ that of {structure.name!r}, "

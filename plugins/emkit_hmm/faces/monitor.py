@@ -27,6 +27,8 @@ class ConvergenceMonitor:
         Whether the stopping rule was met; false where the fit ran out of passes or the objective fell.
     message : str
         Why the fit ended.
+    verbose : bool
+        Whether progress was shown.
     """
 
     tol: Any
@@ -35,9 +37,10 @@ class ConvergenceMonitor:
     iter: int
     converged: bool
     message: str
+    verbose: bool = False
 
     @classmethod
-    def of(cls, result: EMResult[Any], tol: Any, n_iter: int) -> ConvergenceMonitor:
+    def of(cls, result: EMResult[Any], tol: Any, n_iter: int, *, verbose: bool) -> ConvergenceMonitor:
         """Return what a result says."""
         history = tuple(float(value) for value in result.log_likelihoods)
-        return cls(tol, n_iter, history, int(result.n_e_steps), bool(result.converged), str(result.message))
+        return cls(tol, n_iter, history, int(result.n_e_steps), bool(result.converged), str(result.message), verbose)

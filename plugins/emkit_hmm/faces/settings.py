@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_array
+from emkit.errors import EmkitWarning
 from emkit_hmm.chains.pattern import Pattern
 
 Array = NDArray[np.float64]
+
+#: Attributes whose rows are probabilities.
+PROBABILITIES = frozenset({"startprob_", "transmat_", "emissionprob_", "weights_"})
+#: By how much a sum of probabilities may miss 1: hmmlearn's measure; and up to where it counts as being 1.
+ROUNDED, EXACT = 1e-5, 1e-10
 
 
 def check_letters(value: Any, name: str, letters: Mapping[str, str]) -> str:
@@ -33,15 +40,47 @@ def given_attributes(face: object, names: Mapping[str, str]) -> dict[str, Array]
     names : mapping from letters to attributes
         Those that ``init_params`` leaves out.
     """
-    return {name: as_array(getattr(face, name), name) for name in names.values() if hasattr(face, name)}
+    return {
+        name: as_probabilities(getattr(face, name), name)
+        if name in PROBABILITIES
+        else as_array(getattr(face, name), name)
+        for name in names.values()
+        if hasattr(face, name)
+    }
 
 
-def check_shape(values: Array, name: str, shape: tuple[int, ...]) -> Array:
-    """Return values of a shape that follows from the number of states."""
-    if values.shape != shape:
-        msg = f"{name} must have shape {shape}, for n_components={shape[0]} states; it has shape {values.shape}."
+def as_probabilities(values: Any, name: str) -> Array:
+    """Return rows of probabilities; rows whose sum is off by rounding, as in single precision, are divided by it."""
+    array = as_array(values, name)
+    for index in np.argwhere(~(array >= 0))[:1].tolist():
+        msg = f"{name}{index} must be a probability; it is {array[tuple(index)]:g}."
         raise ValueError(msg)
-    return values
+    sums = np.atleast_1d(array).sum(axis=-1, keepdims=True)
+    for index in np.argwhere(np.abs(sums[..., 0] - 1) > ROUNDED)[:1].tolist():
+        msg = f"{name}{index or ''} must hold probabilities that sum to 1; they sum to {sums[(*index, 0)]:.8g}."
+        raise ValueError(msg)
+    return np.where(np.abs(sums - 1) > EXACT, array / sums, array)
+
+
+def warn_of_unused(face: Any, letters: Mapping[str, str], left_by_fit: Mapping[str, Array]) -> None:
+    """Warn of attributes that somebody has set, and that a fit pays no heed to."""
+    for letter, name in letters.items():
+        is_set = letter in face.init_params and hasattr(face, name)
+        if is_set and not np.array_equal(getattr(face, name), left_by_fit.get(name, ())):
+            text = (
+                f"{type(face).__name__}: {name} was set by hand, but the fit does not start there, since "
+                f"init_params={face.init_params!r} contains {letter!r}. Leave that letter out."
+            )
+            warnings.warn(text, EmkitWarning, stacklevel=4)
+
+
+def check_shape(values: Any, name: str, shape: tuple[int, ...]) -> Array:
+    """Return values of a shape that follows from the number of states."""
+    array = as_array(values, name)
+    if array.shape != shape:
+        msg = f"{name} must have shape {shape}, for n_components={shape[0]} states; it has shape {array.shape}."
+        raise ValueError(msg)
+    return array
 
 
 def check_prior(value: Any, name: str, shape: tuple[int, ...]) -> Any:
@@ -69,7 +108,7 @@ def pattern_of(now: Array, fitted: Pattern | None, *, is_fixed: bool) -> Pattern
     ----------
     now : array
     fitted : Pattern or None
-        That of the fit, if there was one with as many states: of what it fixed, that stays fixed which has kept its value.
+        That of the fit, if there was one with as many states: what it fixed, and what is still as it was, stays fixed.
     is_fixed : bool
         Whether all of them are, whatever they are.
     """

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from emkit import EMResult
 from emkit.arrays import as_matrix, one_of
 from emkit.errors import DegenerateError
-from emkit.estimator import Estimator, rng_of
+from emkit.estimator import Estimator
 from emkit_hmm.faces import paths
+from emkit_hmm.faces.fitting import source_of
 from emkit_hmm.inference import decoding, filtering, residuals, sampling
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
@@ -46,8 +47,8 @@ class TellingFace(Estimator):
         """Return the model and its params: for what the core and :mod:`emkit_hmm` offer."""
 
     @abstractmethod
-    def _n_columns(self) -> int:
-        """Return how many columns data must have."""
+    def _n_columns(self) -> int | None:
+        """Return how many columns data must have, None if nothing tells."""
 
     def decode(self, X: Any, lengths: Any = None, algorithm: str | None = None) -> tuple[float, Integers]:
         """Return the most probable states, and the logarithm of the probability of them and the data together.
@@ -173,7 +174,9 @@ class TellingFace(Estimator):
         states : (n_samples,)
         """
         model, params = self.model_and_params()
-        x, states = paths.drawn(model, params, n_samples, self._rng(random_state), currstate, covariates)
+        x, states = paths.drawn(
+            model, params, n_samples, self._rng(random_state), currstate=currstate, covariates=covariates
+        )
         return (x.astype(np.int64) if self._samples_integers else x), states
 
     def aic(self, X: Any, lengths: Any = None) -> float:
@@ -204,13 +207,14 @@ class TellingFace(Estimator):
 
     def _columns(self, x: Any) -> Array:
         """Return a matrix whose columns are those of ``fit``, or of the attributes that were set by hand."""
-        if hasattr(self, "n_features_in_"):
+        expected = self._n_columns()
+        if getattr(self, "n_features_in_", None) == expected is not None:
             return self._check_input(x)
         matrix = as_matrix(x, estimator=type(self).__name__, allow_nan=True)
-        if matrix.shape[1] != self._n_columns():
-            msg = f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting {self._n_columns()}."
+        if expected is not None and matrix.shape[1] != expected:
+            msg = f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting {expected}."
             raise ValueError(msg)
         return matrix
 
     def _rng(self, random_state: Any) -> np.random.Generator:
-        return np.random.default_rng(rng_of(self.random_state if random_state is None else random_state))
+        return np.random.default_rng(source_of(self.random_state if random_state is None else random_state))

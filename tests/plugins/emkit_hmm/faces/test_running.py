@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emkit_hmm import GaussianHMM, HiddenMarkovModel, PoissonHMM
+from emkit_hmm import GaussianHMM, HiddenMarkovModel, PoissonHMM, Stationary
 
 import emkit
 from emkit import datasets
@@ -76,6 +76,22 @@ def test_a_saved_fit_comes_back(tmp_path, given):
     assert hmm.score(QUAKES) == pytest.approx(back.log_likelihood, rel=1e-14)
     assert back.model.log_likelihood(back.params, QUAKES) == pytest.approx(back.log_likelihood, rel=1e-14)
     assert back.n_parameters == hmm.result_.n_parameters == 5
+
+
+def test_the_report_shows_what_was_chosen_and_no_defaults():
+    short = {
+        "HiddenMarkovModel(n_states=2, emission=Gaussian(covariance=Full()))": HiddenMarkovModel(2),
+        "HiddenMarkovModel(n_states=2, emission=Poisson())": HiddenMarkovModel(2, Poisson()),
+        "HiddenMarkovModel(n_states=2, emission=Poisson(), chain=Stationary())": HiddenMarkovModel(
+            2, Poisson(), chain=Stationary()
+        ),
+        "HiddenMarkovModel(n_states=3, emission=Poisson(), ties=Ties(labels=(0, 1, 1)))": HiddenMarkovModel(
+            3, Poisson(), ties=(0, 1, 1)
+        ),
+    }
+    for text, model in short.items():
+        report = str(emkit.fit(model, QUAKES, rng=0, max_iter=2))
+        assert report.splitlines()[0].split(maxsplit=1) == ["model", text]
 
 
 def test_verbose_shows_progress(capsys):
