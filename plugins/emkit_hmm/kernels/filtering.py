@@ -11,7 +11,7 @@ from emkit_hmm.kernels.exact import ExactWalks, exact_batches, log_of, log_sum_e
 from emkit_hmm.kernels.junctions import joined_forward
 from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.kernels.losses import unsafe_columns
-from emkit_hmm.kernels.packing import Rows, scaled_emission
+from emkit_hmm.kernels.packing import scaled_emission, stored
 from emkit_hmm.kernels.passes import SHORT_STRIDE, SMALLEST, USUAL_STRIDE, Forward
 from emkit_hmm.kernels.reach import Reach
 from emkit_hmm.kernels.smoothing import Lattice
@@ -54,8 +54,8 @@ def filter_states(layout: Layout, startprob: Array, transmat: Array, log_emissio
     log_emission : (n_rows, n_states)
         -inf is allowed, a row of zeros is a row that was not seen.
     """
-    rows = Rows(layout, log_emission)
-    log_likelihoods, offset = np.zeros(layout.n_sequences), 0
+    filtered = np.empty_like(log_emission)
+    log_likelihoods = np.zeros(layout.n_sequences)
     failed = []
     for columns in layout.groups:
         chain = _chain(startprob, transmat, columns)
@@ -63,11 +63,9 @@ def filter_states(layout: Layout, startprob: Array, transmat: Array, log_emissio
         emission, alpha = layout.scratch.borrow(size), layout.scratch.borrow(size)
         forward, shifts = _walk(columns, chain, log_emission, emission, alpha)
         np.add.at(log_likelihoods, columns.sequences, forward.log_scale + shifts)
-        least = _normalise(columns, alpha, rows, offset)
+        least = _normalise(columns, alpha, filtered)
         failed.append(_lost(columns, chain.reach, forward, least))
-        offset += len(columns.rows)
         layout.scratch.give_back(emission, alpha)
-    filtered = rows.read()
     lost = np.concatenate(failed)
     if len(lost):
         whole = layout.whole(lost)
@@ -98,14 +96,14 @@ def _walk(
     return forward, shifts
 
 
-def _normalise(columns: Columns, alpha: Array, rows: Rows, offset: int) -> Array:
+def _normalise(columns: Columns, alpha: Array, filtered: Array) -> Array:
     """Make filtered probabilities sum to one and store them; returns the smallest of each column."""
-    least = np.ones(columns.n_columns)
-    for piece in columns.pieces(rows.n_states):
-        values = piece.view(alpha, rows.n_states)
+    least, n_states = np.ones(columns.n_columns), filtered.shape[1]
+    for piece in columns.pieces(n_states):
+        values = piece.view(alpha, n_states)
         values /= np.maximum(values.sum(axis=1, keepdims=True), LOST)
         np.minimum(least[: piece.width], values.min(axis=(0, 1)), out=least[: piece.width])
-        rows.put(offset, piece, values)
+        stored(values, filtered, columns, piece)
     return least
 
 

@@ -33,8 +33,6 @@ class Layout:
         First row of each sequence.
     n_states : int
     groups : tuple of Columns
-    inverse : (n_rows,)
-        Where each row stands among the places of all groups, one group after another.
     scratch : Scratch
         Memory of the kernels.
     """
@@ -43,7 +41,6 @@ class Layout:
     starts: Indices
     n_states: int
     groups: tuple[Columns, ...]
-    inverse: Indices
     scratch: Scratch = attrs.field(factory=Scratch, repr=False)
 
     @classmethod
@@ -70,14 +67,12 @@ class Layout:
             raise ValueError(msg)
         starts = np.cumsum(lengths) - lengths
         groups = tuple(_groups(starts, lengths, n_states, block or _block(lengths, n_states)))
-        inverse = np.empty(int(lengths.sum()), dtype=np.intp)
-        inverse[np.concatenate([group.rows for group in groups])] = np.arange(inverse.size)
-        return cls(lengths, starts, n_states, groups, inverse)
+        return cls(lengths, starts, n_states, groups)
 
     @property
     def n_rows(self) -> int:
         """Number of rows of all sequences."""
-        return self.inverse.size
+        return int(self.lengths.sum())
 
     @property
     def n_sequences(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from emkit_hmm.kernels.columns import Array, Columns, Run
-from emkit_hmm.kernels.layout import Layout
 
 #: Its exponential is still a normal number.
 LOWEST_LOG = -700.0
@@ -25,6 +24,16 @@ def taken(table: Array, columns: Columns, run: Run, out: Array) -> None:
         np.copyto(out, table.T.take(rows, axis=1, mode="clip").reshape(n_states, n_steps, width).transpose(1, 0, 2))
     else:
         np.copyto(out, table.take(rows, axis=0, mode="clip").reshape(n_steps, width, n_states).transpose(0, 2, 1))
+
+
+def stored(piece: Array, table: Array, columns: Columns, run: Run) -> None:
+    """Copy ``piece`` (n_steps, n_states, width) to the rows of a run; what ``taken`` takes from there."""
+    rows = columns.rows[run.places]
+    if by_states(table):
+        for state, values in zip(table.T, piece.transpose(1, 0, 2), strict=True):
+            state[rows] = values.ravel()
+    else:
+        table[rows] = piece.transpose(0, 2, 1).reshape(len(rows), -1)
 
 
 def scaled_emission(columns: Columns, log_emission: Array, emission: Array) -> Array:
@@ -79,41 +88,3 @@ def packed(columns: Columns, table: Array) -> Array:
     for run in columns.pieces(table.shape[1]):
         taken(table, columns, run, run.view(flat, table.shape[1]))
     return flat
-
-
-class Rows:
-    """A table (n_rows, n_states) that is filled run by run in the order of places and read in the order of rows."""
-
-    def __init__(self, layout: Layout, like: Array) -> None:
-        self._layout, self._by_states = layout, by_states(like)
-        self.n_states = like.shape[1]
-        self._flat = np.empty(0)
-
-    def put(self, offset: int, run: Run, piece: Array) -> None:
-        """Store ``piece`` (n_steps, n_states, width); the places of its group begin at ``offset``."""
-        n_steps, n_states, width = piece.shape
-        places = slice(offset + run.places.start, offset + run.places.stop)
-        if not self._flat.size:
-            # Not before it is needed: by now others may have given back what they borrowed.
-            self._flat = self._layout.scratch.borrow(self._layout.n_rows * n_states)
-        if self._by_states:
-            self._table[:, places].reshape(n_states, n_steps, width)[...] = piece.transpose(1, 0, 2)
-        else:
-            self._table[places].reshape(n_steps, width, n_states)[...] = piece.transpose(0, 2, 1)
-
-    @property
-    def _table(self) -> Array:
-        shape = (self.n_states, self._layout.n_rows) if self._by_states else (self._layout.n_rows, self.n_states)
-        return self._flat.reshape(shape)
-
-    def read(self, out: Array | None = None) -> Array:
-        """Return the table in the order of rows, in the memory of ``out`` where given; this object is spent.
-
-        ``out`` must be stored as the table that this one is like.
-        """
-        axis = 1 if self._by_states else 0
-        target = out.T if out is not None and self._by_states else out
-        table = self._table.take(self._layout.inverse, axis=axis, out=target, mode="clip")
-        self._layout.scratch.give_back(self._flat)
-        self._flat = np.empty(0)
-        return table.T if self._by_states else table

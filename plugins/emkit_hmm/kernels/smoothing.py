@@ -11,7 +11,7 @@ from emkit_hmm.kernels.exact import exact_batches
 from emkit_hmm.kernels.junctions import joined_backward, joined_forward
 from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.kernels.losses import floored_columns, lost_columns
-from emkit_hmm.kernels.packing import Rows, scaled_emission
+from emkit_hmm.kernels.packing import scaled_emission, stored
 from emkit_hmm.kernels.passes import SHORT_STRIDE, TINY, USUAL_STRIDE
 from emkit_hmm.kernels.reach import Reach
 from emkit_hmm.kernels.scratch import Scratch
@@ -76,29 +76,26 @@ def forward_backward(
     In scaled space; sequences in which numbers fall too low for that are treated again in log space.
     """
     chain = Chain.of(startprob, transmat)
-    smoothed = Rows(layout, log_emission)
+    table = log_emission if overwrite else np.empty_like(log_emission)
     log_likelihoods = np.zeros(layout.n_sequences)
     counts = np.zeros_like(chain.transmat)
-    failed, offset = [], 0
+    failed = []
     for columns in layout.groups:
         lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
         np.add.at(log_likelihoods, columns.sequences, lattice.log_likelihoods)
         lattice.smooth()
         counts += lattice.transition_counts(chain, None if weights is None else weights[columns.sequences])
         failed.append(lattice.failed)
-        lattice.store(smoothed, offset)
-        offset += len(columns.rows)
+        if len(lattice.failed) and table is log_emission:
+            log_emission = log_emission.copy(order="K")
+        lattice.store(table)
     lost = np.concatenate(failed)
-    exact: list[tuple[Indices, Array]] = []
     if len(lost):
         for sequences, rows, values, walks in exact_batches(layout.whole(lost), startprob, transmat, log_emission):
             log_likelihoods[sequences] = values
-            exact.append((rows, walks.smoothed.transpose(0, 2, 1)))
+            table[rows] = walks.smoothed.transpose(0, 2, 1)
             times = np.ones(len(sequences)) if weights is None else weights[sequences]
             counts += sum((pairs @ times for _, pairs in walks.transitions()), start=np.zeros_like(counts))
-    table = smoothed.read(log_emission if overwrite else None)
-    for rows, states in exact:
-        table[rows] = states
     firsts = table[layout.starts]
     first = firsts.sum(axis=0) if weights is None else weights @ firsts
     return Posterior(log_likelihoods, table, first, counts)
@@ -148,22 +145,16 @@ class Lattice:
             found._forget(np.flatnonzero(np.isin(columns.sequences, failed)))
         return found
 
-    def store(self, smoothed: Rows, offset: int) -> None:
-        """Store what ``smooth`` left, the places of these columns from ``offset`` on; this object is spent."""
-        # The walks are no longer needed, and their memory is.
-        self._give_back("alpha", "w")
+    def store(self, table: Array) -> None:
+        """Write what ``smooth`` left to the rows of a table (n_rows, n_states); this object is spent."""
         for piece in self.columns.pieces(len(self.ends)):
-            smoothed.put(offset, piece, piece.view(self.emission, len(self.ends)))
-        self._give_back("emission")
+            stored(piece.view(self.emission, len(self.ends)), table, self.columns, piece)
+        self.discard()
 
     def discard(self) -> None:
         """Give back all memory; this object is spent."""
-        self._give_back("alpha", "w", "emission")
-
-    def _give_back(self, *names: str) -> None:
-        for name in names:
-            self._scratch.give_back(getattr(self, name))
-            setattr(self, name, np.empty(0))
+        self._scratch.give_back(self.alpha, self.w, self.emission)
+        self.alpha = self.w = self.emission = np.empty(0)
 
     def _forget(self, lost: Indices) -> None:
         for run in self.columns.runs:

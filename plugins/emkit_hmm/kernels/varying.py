@@ -9,7 +9,6 @@ from emkit_hmm.kernels.chains import VaryingChain
 from emkit_hmm.kernels.columns import Array
 from emkit_hmm.kernels.exact import exact_batches
 from emkit_hmm.kernels.layout import Layout
-from emkit_hmm.kernels.packing import Rows
 from emkit_hmm.kernels.smoothing import Lattice
 
 
@@ -51,10 +50,10 @@ def forward_backward_varying(
         They multiply ``first`` only.
     """
     transmat = np.ascontiguousarray(transmat, dtype=np.float64)
-    smoothed = Rows(layout, log_emission)
+    table = np.empty_like(log_emission)
     log_likelihoods = np.zeros(layout.n_sequences)
     transitions = np.zeros_like(transmat)
-    failed, offset = [], 0
+    failed = []
     for columns in layout.groups:
         chain = VaryingChain.of(startprob, transmat, columns)
         lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
@@ -62,9 +61,7 @@ def forward_backward_varying(
         _fill(transitions, lattice, chain)
         lattice.smooth()
         failed.append(lattice.failed)
-        lattice.store(smoothed, offset)
-        offset += len(columns.rows)
-    table = smoothed.read()
+        lattice.store(table)
     lost = np.concatenate(failed)
     if len(lost):
         for sequences, rows, values, walks in exact_batches(layout.whole(lost), startprob, transmat, log_emission):
