@@ -18,7 +18,7 @@ from emkit_hmm.chains.markov import Markov
 from emkit_hmm.known import known_states, with_known_states
 from emkit_hmm.order import holds_some, part_at, state_order
 from emkit_hmm.params import HiddenMarkovParams, HiddenMarkovStatistics
-from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences, prepared
+from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences, prepared, redrawn
 from emkit_hmm.reachable import fit_off_bounds, require_possible
 from emkit_hmm.sequences import Sequences, gathered, resampled
 from emkit_hmm.starts import StartingPoint, as_start, with_fields
@@ -221,18 +221,12 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
 
     def simulate(self, params: HiddenMarkovParams, data: HiddenMarkovData, rng: np.random.Generator) -> Sequences:
         """Return data from the params with lengths, gaps, weights, covariates and known states as in ``data``."""
-        sequences = self.prepare(data)
-        given = None if isinstance(data, PreparedSequences) else gathered(data).states
-        x, path = np.empty_like(sequences.x), np.empty(len(sequences.x), dtype=np.intp)
-        for first, length in zip(sequences.firsts, sequences.lengths, strict=True):
-            rows = slice(int(first), int(first + length))
-            covariates = None if sequences.covariates is None else sequences.covariates[rows]
-            path[rows] = self.chain.sample(params.chain, int(length), rng, covariates)
-            components = self.ties.components(path[rows])
-            x[rows] = self.emission.simulate(params.emission, components, sequences.x[rows], rng)
-        x[np.isnan(sequences.x)] = np.nan
-        states = None if given is None or np.ndim(given) != 1 else np.where(np.asarray(given) >= 0, path, -1)
-        return Sequences(x, sequences.lengths, sequences.weights, states, sequences.covariates)
+
+        def draw(x: Array, covariates: Array | None) -> tuple[Array, Integers]:
+            path = self.chain.sample(params.chain, len(x), rng, covariates)
+            return self.emission.simulate(params.emission, self.ties.components(path), x, rng), path
+
+        return redrawn(data, self.prepare(data), draw)
 
     def resample(self, data: HiddenMarkovData, rng: np.random.Generator) -> Sequences:
         """Return sequences drawn with replacement; there must be several."""

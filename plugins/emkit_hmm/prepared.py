@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Series
 from typing import Any, TypeAlias
 
@@ -123,3 +124,23 @@ def _no_rows(emission: Family[Any], n_features: int) -> Any:
         return prepared_row[nothing] if isinstance(prepared_row, np.ndarray) else prepared_row.take(nothing)
     msg = "Nothing was observed: every row is missing."
     raise DegenerateError(msg)
+
+
+def redrawn(
+    data: HiddenMarkovData,
+    sequences: PreparedSequences,
+    draw: Callable[[Array, Array | None], tuple[Array, Integers]],
+) -> Sequences:
+    """Return new rows for all sequences, with lengths, gaps, weights, covariates and known states as they were.
+
+    ``draw(x, covariates)`` gives rows in place of those of one sequence, and their states.
+    """
+    x, path = np.empty_like(sequences.x), np.empty(len(sequences.x), dtype=np.intp)
+    for first, length in zip(sequences.firsts, sequences.lengths, strict=True):
+        rows = slice(int(first), int(first + length))
+        covariates = None if sequences.covariates is None else sequences.covariates[rows]
+        x[rows], path[rows] = draw(sequences.x[rows], covariates)
+    x[np.isnan(sequences.x)] = np.nan
+    given = None if isinstance(data, PreparedSequences) else gathered(data).states
+    states = None if given is None or np.ndim(given) != 1 else np.where(np.asarray(given) >= 0, path, -1)
+    return Sequences(x, sequences.lengths, sequences.weights, states, sequences.covariates)
