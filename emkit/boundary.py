@@ -16,13 +16,17 @@ from emkit.space.coordinates import Coordinates, Entry
 SHARE = 0.3
 #: Steps that shrink by less than this from one to the next converge sublinearly, or nearly so.
 SUBLINEAR = 0.9
+#: How much a ratio may differ from the one before it, relative to its distance from one, in a fit that was cut.
+STEADY = 0.1
 #: An entry so near to a lower bound, relative to its field's scale, has arrived: its steps are rounding.
 NEAR = 1e-8
 #: How many entries a note names.
 NAMED = 3
 
 
-def notes_on_the_way(coordinates: Coordinates[Any], points: Sequence[Array], images: Sequence[Array]) -> list[str]:
+def notes_on_the_way(
+    coordinates: Coordinates[Any], points: Sequence[Array], images: Sequence[Array], *, is_at_rest: bool
+) -> list[str]:
     """Return a sentence for every field of which entries are on their way to a bound of their space.
 
     With the last two plain steps ``d1`` and ``d2`` of an entry and ``r = d2 / d1``, what is still to come is
@@ -32,15 +36,31 @@ def notes_on_the_way(coordinates: Coordinates[Any], points: Sequence[Array], ima
     ----------
     points, images : sequences of (n_entries,)
         x and F(x) of the last points, in units of each entry's scale.
+    is_at_rest : bool
+        Whether the fit has ended by itself. If it was cut, the ratio must have been the same a step before: that of
+        the first steps, which are large, says nothing of where they lead.
     """
-    if len(points) < 2 or not np.array_equal(points[-1], images[-2]):
+    ratio = _ratio(points, images, -1)
+    if ratio is None:
         return []
-    before, after = images[-2] - points[-2], images[-1] - points[-1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = after / before
-        ahead = np.where((ratio > 0) & (ratio < 1), after * ratio / (1 - ratio), 0.0)
+        is_told = (ratio > 0) & (ratio < 1)
+        if not is_at_rest:
+            earlier = _ratio(points, images, -2)
+            if earlier is None:
+                return []
+            is_told &= np.abs(ratio - earlier) <= STEADY * (1 - ratio)
+        ahead = np.where(is_told, (images[-1] - points[-1]) * ratio / (1 - ratio), 0.0)
     notes = (_note(entry, coordinates, images[-1], ahead, ratio) for entry in coordinates.entries)
     return [note for note in notes if note]
+
+
+def _ratio(points: Sequence[Array], images: Sequence[Array], last: int) -> Array | None:
+    """Return a plain step over the one before it, entry by entry; None if either of them was not plain."""
+    if len(points) < 1 - last or not np.array_equal(points[last], images[last - 1]):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((images[last] - points[last]) / (images[last - 1] - points[last - 1]))
 
 
 def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Array, ratio: Array) -> str | None:

@@ -103,7 +103,8 @@ class Climb:
     def _notes(self) -> list[str]:
         if self.status not in (Status.CONVERGED, Status.MAX_ITER, Status.MAX_TIME, Status.STALLED):
             return []
-        notes = notes_on_the_way(self._chart.coordinates, self._monitor.points, self._monitor.images)
+        monitor, is_at_rest = self._monitor, self.status in AT_REST
+        notes = notes_on_the_way(self._chart.coordinates, monitor.points, monitor.images, is_at_rest=is_at_rest)
         return [*notes, *(note for note in (self._far_note, self._finish.note) if note)]
 
     def run(self, params: Any) -> None:

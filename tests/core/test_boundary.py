@@ -79,6 +79,20 @@ def test_an_approach_to_a_value_near_a_bound_is_not_named():
     assert result.notes == ()
 
 
+class Steps(Shrinking):
+    """Steps of 0.2, 0.1 and 0.09: if they went on as the last two do, zero would be reached and passed."""
+
+    def m_step(self, params, statistics):
+        return np.array([{1.0: 0.8, 0.8: 0.7, 0.7: 0.61}[float(params[0])]])
+
+
+@pytest.mark.parametrize(("start", "max_iter"), [(1.0, 3), (0.8, 2)])
+def test_the_first_steps_of_a_fit_that_was_cut_do_not_tell_where_they_lead(start, max_iter):
+    result = emkit.fit(Steps(0.5), None, np.array([start]), accelerate=None, max_iter=max_iter)
+    assert result.params[0] == 0.7
+    assert result.notes == ()
+
+
 def test_a_fit_of_one_e_step_has_nothing_to_tell():
     assert emkit.fit(Shrinking(0.5), None, np.array([1.0]), max_iter=1).notes == ()
 

@@ -99,8 +99,6 @@ def test_priors_of_their_own_give_states_their_names():
     assert model.log_prior(hmm.result_.params) != pytest.approx(model.log_prior(swapped))
 
 
-# A fit of two passes is too short to tell what moves towards a bound.
-@pytest.mark.filterwarnings("ignore:.*on the way to a bound:emkit.errors.DegenerateWarning")
 def test_a_prior_of_symbols_may_differ_between_states():
     x = np.array([[0], [1], [2], [0], [1], [2]])
     prior = np.array([[1.0, 1.0, 9.0], [9.0, 1.0, 1.0]])

@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from emkit_hmm import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
 
-# A fit of two passes is too short to tell what moves towards a bound.
-pytestmark = pytest.mark.filterwarnings("ignore:.*on the way to a bound:emkit.errors.DegenerateWarning")
-
 STEPS = np.arange(40.0)
 LATE = STEPS % 13 > 6
 X = np.column_stack([np.sin(1.7 * STEPS) + 3 * LATE, np.cos(0.9 * STEPS) * (1 + LATE)])
