@@ -24,6 +24,7 @@ from emkit.climb.evaluation import Evaluation
 from emkit.climb.finish import Finish
 from emkit.climb.horizon import note_at_infinity
 from emkit.climb.leaps import Leaps
+from emkit.climb.strays import recalled
 from emkit.convergence import is_fall
 from emkit.engines import Workload
 from emkit.errors import DegenerateError
@@ -161,6 +162,8 @@ class Climb:
                 self._leaps.begin(self._chart)
         x = self._chart.coordinates.flatten(point.params) if self._x is None else self._x
         image = self._chart.flatten_image(self._image)
+        if self._recalls_strays(x, image):
+            return
         self._check_convergence(point, x, image)
         if self._polishes():
             return
@@ -176,6 +179,9 @@ class Climb:
 
     def _begin(self, params: Any) -> None:
         point = self._evaluation.point_at(tree.owned(params))
+        if point.n_observations == 0:
+            # Any params are a fixed point then, and the fit would seem to converge.
+            raise Stop(Status.DEGENERATE, "Nothing was observed: there are no rows, or all weights are zero.")
         self._accept(point, gain=None)
         self._evaluation.require_finite(point)
         image = self._evaluation.image_of(point)
@@ -227,6 +233,24 @@ class Climb:
         if self._settings.check_fall and is_fall(before.objective, after.objective, floor):
             raise Stop(Status.DECREASED, describe_fall(before, after, len(self._trail)))
         return after
+
+    def _recalls_strays(self, x: Array, image: Array) -> bool:
+        """Put back what the leap to the current point has moved and EM then leaves alone; return whether it did."""
+        if self._anchor is None or not (image == x).any():
+            return False
+        point, last = self._current, self._chart.coordinates.flatten(self._anchor[1])
+        back = recalled(self._chart.coordinates, x, image, last)
+        if back is None:
+            return False
+        params = self._chart.coordinates.unflatten(back, like=self._image)
+        candidate = self._evaluation.attempt(lambda: self._evaluation.point_at(params))
+        if candidate is None or candidate.objective < point.objective - point.floor:
+            return False
+        self._trail.pop()
+        self._accept(candidate, gain=None, x=back)
+        # What the accelerator remembers would take them away again.
+        self._leaps.begin(self._chart)
+        return True
 
     def _retreat(self, before: Point, image: Any) -> None:
         """Go back to the point where the last acceleration started, and take the plain step to its image.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix
 from emkit.families.base import Array, Family, Labels
+from emkit.families.parts import as_parts
 from emkit.space import Space
 
 
@@ -57,26 +58,6 @@ def _take(part: Any, rows: NDArray[np.intp]) -> Any:
     return part[rows] if isinstance(part, np.ndarray) else part.take(rows)
 
 
-def _as_parts(parts: Any) -> tuple[tuple[tuple[int, ...], Family[Any]], ...]:
-    found, taken = [], set[int]()
-    for i, (columns, family) in enumerate(parts):
-        numbers = tuple(int(column) for column in np.atleast_1d(columns))
-        if not isinstance(family, Family):
-            msg = f"parts[{i}] must be a pair of columns and a Family, such as (0, Poisson()); found {family!r}."
-            raise TypeError(msg)
-        for number in numbers:
-            if number < 0 or number in taken:
-                what = "negative" if number < 0 else "taken by an earlier part"
-                msg = f"parts[{i}] names column {number}, which is {what}. Give each column to one part, from 0 on."
-                raise ValueError(msg)
-            taken.add(number)
-        found.append((numbers, family))
-    if not taken:
-        msg = "A product needs at least one part, such as [(0, Poisson()), ([1, 2], Gaussian())]."
-        raise ValueError(msg)
-    return tuple(found)
-
-
 @final
 @attrs.frozen
 class Product(Family[ProductParams]):
@@ -100,7 +81,7 @@ class Product(Family[ProductParams]):
     [[2.0, 1.0]]
     """
 
-    parts: tuple[tuple[tuple[int, ...], Family[Any]], ...] = attrs.field(converter=_as_parts)
+    parts: tuple[tuple[tuple[int, ...], Family[Any]], ...] = attrs.field(converter=as_parts)
 
     accepts_nan: ClassVar[bool] = True
 

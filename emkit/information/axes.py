@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.information.curvature import LONGEST_SLOPE_STEP, SLOPE_STEP, central_difference, slope_changes
+from emkit.information.silence import hear
 from emkit.information.surface import Surface
 
 Array = NDArray[np.float64]
@@ -25,9 +26,12 @@ def well_conditioned(surface: Surface) -> tuple[Array, Array]:
 
     Entries of covariances that are nearly singular have an information whose eigenvalues spread over more digits than
     differences have. Along its axes, in units of their standard errors, all of them are about one. The surface is
-    turned to those directions, unless they tell no more: directions that the data do not determine stay flat.
+    turned to those directions, unless they tell no more: directions that the data do not determine stay flat. Silent
+    ones are left out before: turned, they would be a part of all.
     """
     gradient, raw = slope_changes(surface)
+    heard = hear(surface, gradient, raw)
+    gradient, raw = gradient[heard], raw[np.ix_(heard, heard)]
     usual, axes = surface.directions, _axes(raw)
     turned = raw
     for _ in range(MAX_TURNS):

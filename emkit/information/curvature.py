@@ -26,6 +26,8 @@ SLOPE_STEP_LIMITS = (1e-6, 5e-4)
 #: The same, relative to the size of the entry, before anything is known of the standard error.
 FIRST_SLOPE_STEP = 1e-6
 LONGEST_SLOPE_STEP = 1e-3
+#: In shorter steps, relative to the size of the entry, nothing would change, whatever the data say.
+SHORTEST_SLOPE_STEP = 1e-13
 #: Rounding of a second difference of the objective, relative to the objective.
 NOISE = 2e-13
 #: How often steps are shortened to stay in the space.
@@ -40,11 +42,24 @@ def slope_changes(surface: Surface) -> tuple[Array, Array]:
     if gradient is None or not np.isfinite(gradient).all():
         msg = f"The score of {type(surface.model).__name__} is not finite at these params."
         raise ValueError(msg)
-    changes = [
-        -slope_change(surface.slopes, d, i, float(size))
-        for i, (d, size) in enumerate(zip(directions, surface.typical(directions), strict=True))
-    ]
-    return gradient, np.array(changes, dtype=np.float64).reshape(len(changes), len(changes))
+    return gradient, -changes_along(surface, surface.slopes)
+
+
+def changes_along(surface: Surface, slopes: Callable[[Array], Array | None]) -> Array:
+    """Return the derivatives of slopes along the free directions of a surface (rows)."""
+    sizes = surface.typical(surface.directions)
+    changes: Array = np.zeros((len(sizes), len(sizes)))
+    for index, (direction, size) in enumerate(zip(surface.directions, sizes, strict=True)):
+        change = _slope_change(slopes, direction, index, float(size))
+        if change is None:
+            touched = np.array(surface.entry_names(), dtype=object)[direction != 0]
+            msg = (
+                f"No step from the params along {touched[0]} stays in their space and has a finite score: there are no "
+                "second derivatives. If it is next to a bound, fix it there, or give method='likelihood'."
+            )
+            raise ValueError(msg)
+        changes[index] = change
+    return changes
 
 
 def slope_change(slopes: Callable[[Array], Array | None], direction: Array, index: int, size: float) -> Array:
@@ -60,12 +75,23 @@ def slope_change(slopes: Callable[[Array], Array | None], direction: Array, inde
     size : float
         Of a typical displacement along it.
     """
+    change = _slope_change(slopes, direction, index, size)
+    if change is None:
+        msg = f"No step from the params along free direction {index} stays in their space and has a finite score."
+        raise ValueError(msg)
+    return change
+
+
+def _slope_change(slopes: Callable[[Array], Array | None], direction: Array, index: int, size: float) -> Array | None:
+    """Return the derivative of slopes along one direction, None if no step will do."""
     length, longest = FIRST_SLOPE_STEP * size, LONGEST_SLOPE_STEP * size
     change: Array | None = None
     for _ in range(MAX_SHORTENINGS):
         above, below = slopes(length * direction), slopes(-length * direction)
         if above is None or below is None or not (np.isfinite(above) & np.isfinite(below)).all():
             longest = length = length / 4
+            if length < SHORTEST_SLOPE_STEP * size:
+                break
             continue
         change = np.asarray((above - below) / (2 * length))
         in_errors = length * np.sqrt(abs(change[index]))
@@ -75,11 +101,8 @@ def slope_change(slopes: Callable[[Array], Array | None], direction: Array, inde
         if wanted == length:
             return change
         length = wanted
-    if change is not None:
-        # Along a flat direction all is rounding, and every length asks for another.
-        return change
-    msg = f"No step from the params along free direction {index} stays in their space and has a finite score."
-    raise ValueError(msg)
+    # Along a flat direction all is rounding, and every length asks for another.
+    return change
 
 
 def central_difference(function: Callable[[Array], Array | None], displacement: Array, length: float) -> Array | None:

@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.information.axes import asymmetry, well_conditioned
-from emkit.information.curvature import central_difference, gradient_and_hessian
+from emkit.information.curvature import central_difference, gradient_and_hessian, slope_changes
 from emkit.information.entries import flat
 from emkit.information.rate import STEP as RATE_STEP
 from emkit.information.rate import complete_information, em_jacobian
+from emkit.information.silence import hear
 from emkit.information.surface import Surface
 
 Array = NDArray[np.float64]
@@ -53,6 +54,8 @@ class ObservedInformation:
         Free directions of the params' space that touch no entry on a bound, over the entries of all fields.
     on_bound : tuple of str
         Names of the entries on a bound, of which nothing is said.
+    silent : tuple of str
+        Names of the entries of which the data say nothing: along their directions, which are left out, nothing changes.
     method : str
         How it was found: "score", "likelihood" or "sem".
     asymmetry : float
@@ -74,6 +77,7 @@ class ObservedInformation:
     gradient: Array
     directions: Array
     on_bound: tuple[str, ...]
+    silent: tuple[str, ...]
     method: str
     asymmetry: float
     error: float
@@ -119,13 +123,16 @@ def measure(surface: Surface, method: str = "auto") -> ObservedInformation:
         gradient, raw, complete, rates, error = _supplemented(surface)
     else:
         gradient, raw, error = gradient_and_hessian(surface)
+        heard = hear(surface, gradient, raw)
+        gradient, raw = gradient[heard], raw[np.ix_(heard, heard)]
     skewed = asymmetry(raw)
-    names = np.array(surface.entry_names(), dtype=object)[surface.entries_on_bound()]
+    names = np.array(surface.entry_names(), dtype=object)
     return ObservedInformation(
         matrix=(raw + raw.T) / 2,
         gradient=gradient,
         directions=surface.directions,
-        on_bound=tuple(names),
+        on_bound=tuple(names[surface.entries_on_bound()]),
+        silent=tuple(names[surface.silent_entries()]),
         method=method,
         asymmetry=skewed,
         error=max(skewed, error),
@@ -143,6 +150,10 @@ def _supplemented(surface: Surface) -> tuple[Array, Array, Array, Array, float]:
     ``V = complete^-1 (I - rates)^-1``, equation (2.3.5) of Meng and Rubin (1991), JASA 86:899.
     """
     complete = complete_information(surface)
+    if not np.abs(complete).max(axis=1, initial=0.0).all():
+        # Where the complete data say nothing the score must say it too, or complete_score is wrong.
+        heard = hear(surface, *slope_changes(surface))
+        complete = complete[np.ix_(heard, heard)]
     diagonal = np.abs(np.diag(complete))
     units = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0)), 0.0)
     rates = em_jacobian(surface, units)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import linalg as sparse
 
-from emkit.information.curvature import central_difference, slope_change
+from emkit.information.curvature import central_difference, changes_along
 from emkit.information.entries import shifted
 from emkit.information.score import complete_score, prior_slopes
 from emkit.information.surface import Surface
@@ -95,7 +95,5 @@ def complete_information(surface: Surface) -> Array:
         along = directions @ np.where(touched, gradient, 0.0)
         return along + prior_slopes(surface.model, params, surface.spaces, directions)
 
-    sizes = surface.typical(directions)
-    rows = [-slope_change(slopes, d, i, float(sizes[i])) for i, d in enumerate(directions)]
-    matrix = np.array(rows, dtype=np.float64).reshape(len(rows), len(rows))
+    matrix = -changes_along(surface, slopes)
     return np.asarray((matrix + matrix.T) / 2)

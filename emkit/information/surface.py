@@ -39,6 +39,8 @@ class Surface:
         order of :func:`emkit.tree.leaves`.
     bound_directions : (n_bound, n_entries)
         The others.
+    silent_directions : (n_silent, n_entries)
+        Free directions that were left out, since nothing changes along them.
     n_e_steps : int
         Passes over the data so far.
 
@@ -80,6 +82,7 @@ class Surface:
             on_bound[index] = self._approaches_a_bound(directions[index])
         self.directions = directions[~on_bound]
         self.bound_directions = directions[on_bound]
+        self.silent_directions = directions[:0]
 
     @property
     def workload(self) -> Workload:
@@ -90,6 +93,11 @@ class Surface:
         """Take other directions that span the same, (n_free, n_entries)."""
         self.directions = directions
         self.__dict__.pop("_to_free", None)
+
+    def leave_out(self, silent: NDArray[np.bool_]) -> None:
+        """Count some of the free directions (n_free,) as silent from now on."""
+        self.silent_directions = np.concatenate([self.silent_directions, self.directions[silent]])
+        self.turn(self.directions[~silent])
 
     def e_step(self, params: Any) -> EStep[Any]:
         """Run one E-step and count it."""
@@ -146,6 +154,10 @@ class Surface:
     def entries_on_bound(self) -> NDArray[np.bool_]:
         """Return which entries of all fields lie on a bound, or are on their way there."""
         return self._on_bound
+
+    def silent_entries(self) -> NDArray[np.bool_]:
+        """Return which entries of all fields the silent directions touch."""
+        return np.asarray(self.silent_directions.any(axis=0))
 
     def _approaches_a_bound(self, direction: Array) -> bool:
         """Return whether EM, which only approaches a bound, is on its way along a direction, next to the bound.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit.information.entries import flat, shaped_like
+from emkit.information.silence import warn_of_silence
 from emkit.information.surface import NEAR, Surface
 from emkit.information.variance import free_covariance, warn_off_optimum
 
@@ -33,7 +34,8 @@ class Delta:
     covariance : (value.size, value.size)
         ``J V J'`` with J the derivatives of the function and V the covariance of the params.
     standard_errors : array
-        In the shape of the value; NaN where the function depends on an entry that lies on a bound.
+        In the shape of the value; NaN where the function depends on an entry that lies on a bound, or of which
+        the data say nothing.
     jacobian : (value.size, n_free)
         Along the free directions that touch no bound.
     """
@@ -74,6 +76,7 @@ def delta(function: Callable[[Any], Any], model: Any, params: Any, data: Any, me
     surface = Surface(model, params, data)
     variance, information = free_covariance(surface, method)
     warn_off_optimum(surface, variance, information)
+    warn_of_silence(surface)
     value = _value(function, params)
     if not np.isfinite(value).all():
         msg = f"The function must be finite at the estimate, to be differentiated there; it is {value}."
@@ -84,25 +87,27 @@ def delta(function: Callable[[Any], Any], model: Any, params: Any, data: Any, me
     ]
     jacobian = np.array(columns, dtype=np.float64).reshape(len(columns), value.size).T
     full = jacobian @ variance @ jacobian.T
-    unknown = _depends_on_bounds(function, surface, value)
+    unknown = _depends_on_unknown(function, surface, value)
     full[unknown] = full[:, unknown] = np.nan
     return Delta(value, full, np.sqrt(np.diag(full)).reshape(value.shape), jacobian)
 
 
-def _depends_on_bounds(function: Callable[[Any], Any], surface: Surface, value: Array) -> NDArray[np.bool_]:
-    """Return which values change with an entry that lies on a bound, whose error nobody knows, (value.size,).
+def _depends_on_unknown(function: Callable[[Any], Any], surface: Surface, value: Array) -> NDArray[np.bool_]:
+    """Return which values change with an entry whose error nobody knows, on a bound or silent, (value.size,).
 
-    Only that entry is moved, inwards; what makes up for it, such as the largest share, has an error of its own.
+    Of a bound only that entry is moved, inwards; what makes up for it, such as the largest share, has an error of its
+    own.
     """
     unknown = np.zeros(value.size, dtype=bool)
     entries, on_bound = flat(surface.params), surface.entries_on_bound()
-    sizes = surface.typical(surface.bound_directions)
-    for direction, size in zip(surface.bound_directions, sizes, strict=True):
-        for sign in surface.open_sides(direction, float(size)):
-            moved = np.where(on_bound, entries + sign * NEAR * size * direction, entries)
-            beside = _value(function, shaped_like(surface.params, moved))
-            if beside.shape == value.shape and np.isfinite(beside).all():
-                unknown |= (np.abs(beside - value) > ROUNDING * np.abs(value)).ravel()
+    kinds = ((surface.bound_directions, on_bound), (surface.silent_directions, surface.silent_entries()))
+    for directions, moving in kinds:
+        for direction, size in zip(directions, surface.typical(directions), strict=True):
+            for sign in surface.open_sides(direction, float(size)):
+                moved = np.where(moving, entries + sign * NEAR * size * direction, entries)
+                beside = _value(function, shaped_like(surface.params, moved))
+                if beside.shape == value.shape and np.isfinite(beside).all():
+                    unknown |= (np.abs(beside - value) > ROUNDING * np.abs(value)).ravel()
     return unknown
 
 

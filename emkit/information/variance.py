@@ -15,6 +15,7 @@ from emkit.information.axes import SINGULAR_NOISE, with_unit_diagonal
 from emkit.information.entries import flat, shaped_like
 from emkit.information.observed import METHODS, ObservedInformation, measure
 from emkit.information.score import score_contributions
+from emkit.information.silence import hear, warn_of_silence
 from emkit.information.surface import Surface
 
 Params = TypeVar("Params")
@@ -58,8 +59,8 @@ def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, Obse
     if method not in (*METHODS, *ROBUST):
         msg = f"method must be one of {', '.join(map(repr, (*METHODS, *ROBUST)))}; it is {method!r}."
         raise ValueError(msg)
-    if method not in ROBUST:
-        information = measure(surface, method)
+    information = None if method == "opg" else measure(surface, "auto" if method in ROBUST else method)
+    if method not in ROBUST and information is not None:
         return inverse(information.matrix, singular_below(information)), information
     products, n_units = _outer_products(surface)
     n_free = len(surface.directions)
@@ -69,9 +70,8 @@ def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, Obse
             f"method {method!r} gives no standard errors here. It needs more observations; see the other methods."
         )
         raise ValueError(msg)
-    if method == "opg":
+    if information is None:
         return inverse(products), None
-    information = measure(surface)
     bread = inverse(information.matrix, singular_below(information))
     return bread @ products @ bread, information
 
@@ -108,14 +108,16 @@ def _outer_products(surface: Surface) -> tuple[Array, int]:
         row = int(np.flatnonzero(~np.isfinite(along).all(axis=1))[0])
         msg = f"{type(surface.model).__name__}.score_contributions must be finite; that of observation {row} is not."
         raise ValueError(msg)
-    return np.asarray(along.T @ along), len(along)
+    products = np.asarray(along.T @ along)
+    heard = hear(surface, np.zeros(len(products)), products)
+    return products[np.ix_(heard, heard)], len(along)
 
 
 def over_entries(surface: Surface, variance: Array) -> Array:
-    """Return the covariance of all entries: zero for fixed ones, NaN on the diagonal of those on a bound."""
+    """Return the covariance of all entries: zero for fixed ones, NaN on the diagonal of those on a bound or silent."""
     full: Array = surface.directions.T @ variance @ surface.directions
-    bound = surface.entries_on_bound()
-    full[bound, bound] = np.nan
+    unknown = surface.entries_on_bound() | surface.silent_entries()
+    full[unknown, unknown] = np.nan
     return full
 
 
@@ -129,9 +131,9 @@ def covariance(model: Any, params: Any, data: Any, method: str = "auto") -> Arra
         D' V J V D      "sandwich": right even where the model is wrong (Huber 1967; White 1982)
         D' J^-1 D       "opg", outer product of gradients
 
-    Entries come in the order of :func:`emkit.tree.leaves`. Those that are fixed get zero, those on a bound NaN on the
-    diagonal. See :func:`emkit.information.observed_information` for what each method costs. A log-prior is part of
-    I, but not of J.
+    Entries come in the order of :func:`emkit.tree.leaves`. Those that are fixed get zero; those on a bound, and those
+    of which the data say nothing, NaN on the diagonal. See :func:`emkit.information.observed_information` for what each
+    method costs. A log-prior is part of I, but not of J.
 
     Raises
     ------
@@ -147,15 +149,21 @@ def covariance(model: Any, params: Any, data: Any, method: str = "auto") -> Arra
     -----
     ConvergenceWarning
         If the params are more than :data:`MAX_SCORE_NORM` standard errors from their optimum.
+    DegenerateWarning
+        If the data say nothing of some entries, naming them.
     """
     surface = Surface(model, params, data)
     variance, information = free_covariance(surface, method)
     warn_off_optimum(surface, variance, information)
+    warn_of_silence(surface)
     return over_entries(surface, variance)
 
 
 def standard_errors(model: Any, params: Params, data: Any, method: str = "auto") -> Params:
-    """Return the standard error of every entry, in the shape of the params; NaN where it lies on a bound."""
+    """Return the standard error of every entry, in the shape of the params.
+
+    NaN where it lies on a bound, or where the data say nothing of it.
+    """
     errors: Params = shaped_like(params, np.sqrt(np.diag(covariance(model, params, data, method))))
     return errors
 

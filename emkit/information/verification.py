@@ -75,6 +75,8 @@ class Verification:
         1 at a saddle. NaN where it could not be found.
     bounds : tuple of Bound
         Entries on a bound, which the derivatives leave out.
+    silent : tuple of str
+        Names of the entries of which the data say nothing, as those of a component without rows.
     uphill : tuple of Params
         Params from which :func:`emkit.fit` leaves a saddle, or a bound on which EM is stuck. Empty otherwise.
     method : str
@@ -89,6 +91,7 @@ class Verification:
     smallest_eigenvalue: float
     rate: float
     bounds: tuple[Bound, ...]
+    silent: tuple[str, ...]
     uphill: tuple[Any, ...]
     method: str
     n_e_steps: int
@@ -113,7 +116,7 @@ def _sentences(found: Verification) -> list[str]:
     headline = {
         "maximum": f"A maximum on a bound: the objective falls inside of {on}." if on else "A local maximum.",
         "saddle": "A saddle: EM stands still, but the objective rises to both sides. Fit again from `uphill[0]`.",
-        "not determined": "Not determined: some direction changes nothing, as where two components are equal.",
+        "not determined": _undetermined(found.silent),
         "not stationary": f"Not a maximum: a Newton step would still gain {found.gap:.3g} nats.",
     }[found.kind]
     if stuck and found.kind == "not stationary":
@@ -127,6 +130,12 @@ def _sentences(found: Verification) -> list[str]:
     if np.isfinite(found.rate):
         sentences.append(f"Rate of EM: {found.rate:.6g}{', away from here' if found.rate > 1 + NEARLY else ''}.")
     return sentences
+
+
+def _undetermined(silent: tuple[str, ...]) -> str:
+    if silent:
+        return f"Not determined: the data say nothing of {_names(silent)}."
+    return "Not determined: some direction changes nothing, as where two components are equal."
 
 
 def _names(names: tuple[str, ...], shown: int = 5) -> str:
@@ -151,6 +160,8 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
     if gap >= STATIONARY:
         gap = min(gap, _climbed(surface, (vectors @ (slopes / curvatures) / scale) @ surface.directions))
     smallest = float(eigenvalues[0]) if len(eigenvalues) else float("inf")
+    if information.silent:
+        smallest = min(smallest, 0.0)
     bounds, inward = _bounds(surface)
     kind = _kind(information, smallest, gap, bounds)
     uphill: tuple[Any, ...] = ()
@@ -165,6 +176,7 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
         smallest_eigenvalue=smallest,
         rate=_rate(surface, information.matrix),
         bounds=tuple(bounds),
+        silent=information.silent,
         uphill=uphill,
         method=information.method,
         n_e_steps=surface.n_e_steps,

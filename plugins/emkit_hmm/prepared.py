@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from emkit.arrays import as_matrix
 from emkit.errors import DegenerateError
 from emkit.families import Family
+from emkit_hmm.covariates import covariates_of
 from emkit_hmm.kernels.layout import Layout
-from emkit_hmm.sequences import Sequences, checked_lengths, gathered, log_labels_of, weights_of
+from emkit_hmm.labels import log_labels_of, unmasked
+from emkit_hmm.sequences import Sequences, checked_lengths, gathered, weights_of
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -79,10 +81,6 @@ def prepared(leaf: HiddenMarkovData, emission: Family[Any], n_states: int) -> Pr
     data = gathered(leaf)
     x = as_matrix(data.x, allow_nan=True)
     lengths = checked_lengths(data.lengths, len(x))
-    covariates = None if data.covariates is None else as_matrix(data.covariates, name="covariates")
-    if covariates is not None and len(covariates) != len(x):
-        msg = f"covariates need one row for each of the {len(x)} rows of the data; found {len(covariates)}."
-        raise ValueError(msg)
     holes = np.isnan(x)
     weights = weights_of(data.weights, len(lengths))
     seen = None
@@ -106,7 +104,7 @@ def prepared(leaf: HiddenMarkovData, emission: Family[Any], n_states: int) -> Pr
         layout=Layout.of(lengths, n_states),
         weights=weights,
         log_labels=log_labels_of(data.states, len(x), n_states),
-        covariates=covariates,
+        covariates=covariates_of(data.covariates, lengths),
         n_observations=float(counted.sum()),
     )
 
@@ -142,5 +140,5 @@ def redrawn(
         x[rows], path[rows] = draw(sequences.x[rows], covariates)
     x[np.isnan(sequences.x)] = np.nan
     given = None if isinstance(data, PreparedSequences) else gathered(data).states
-    states = None if given is None or np.ndim(given) != 1 else np.where(np.asarray(given) >= 0, path, -1)
+    states = None if given is None or np.ndim(given) != 1 else np.where(unmasked(given) >= 0, path, -1)
     return Sequences(x, sequences.lengths, sequences.weights, states, sequences.covariates)

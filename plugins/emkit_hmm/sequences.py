@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence as Series
 from typing import Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
-from emkit.arrays import as_matrix, as_sample_weight
+from emkit.arrays import as_sample_weight, feature_names
+from emkit_hmm.joining import joined_covariates, joined_rows, joined_states, joined_weights
+from emkit_hmm.labels import unmasked
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
+
+#: Largest total of weights: their products with log-densities, and sums of these, stay floats.
+LARGEST_TOTAL = 1e300
+EMPTY = "The list of sequences is empty: give at least one."
 
 
 @attrs.frozen(eq=False)
@@ -28,7 +33,7 @@ class Sequence:
     states : (n_steps,) or (n_steps, n_states), optional
         Known states, -1 where unknown; or the log of what is known of each: a log-prior, added to the log-densities.
     covariates : (n_steps, n_covariates), optional
-        Of the transitions: row t acts on the step from t - 1 to t.
+        Of the transitions: row t acts on the step from t - 1 to t, so that those of the first row may be NaN.
     """
 
     x: Any
@@ -49,6 +54,8 @@ class Sequences:
     weights : (n_sequences,), optional
     states, covariates : optional
         As in :class:`Sequence`, with ``n_samples`` rows.
+    names : (n_features,) of str, optional
+        What the columns are called; by default as in ``x``, if that is a data frame.
     """
 
     x: Any
@@ -56,6 +63,11 @@ class Sequences:
     weights: Any = None
     states: Any = None
     covariates: Any = None
+    names: Any = None
+
+    def column_names(self) -> NDArray[np.object_] | None:
+        """Return what the columns are called, None if they have no names."""
+        return feature_names(self.x) if self.names is None else np.asarray(self.names, dtype=object)
 
 
 def holds_sequences(data: Any) -> bool:
@@ -74,6 +86,8 @@ def as_sequences(data: Any, **parts: Any) -> Sequences:
     ValueError
         If the data hold sequences, and parts are given beside them.
     """
+    if isinstance(data, list | tuple) and not data:
+        raise ValueError(EMPTY)
     if not holds_sequences(data):
         _require_axes(data)
         return Sequences(data, **parts)
@@ -101,61 +115,29 @@ def gathered(data: Any) -> Sequences:
     if not isinstance(data, list | tuple):
         return Sequences(data)
     if not data:
-        msg = "The list of sequences is empty: give at least one."
-        raise ValueError(msg)
+        raise ValueError(EMPTY)
     if not any(isinstance(part, Sequence) for part in data):
-        return Sequences(*_one_matrix(data))
+        x, lengths, names = joined_rows(data)
+        return Sequences(x, lengths, names=names)
     parts = [part if isinstance(part, Sequence) else Sequence(part) for part in data]
-    x, lengths = _one_matrix([part.x for part in parts])
+    x, lengths, names = joined_rows([part.x for part in parts])
     return Sequences(
         x,
         lengths,
-        np.array([part.weight for part in parts], dtype=np.float64) if any(p.weight != 1.0 for p in parts) else None,
-        _joined([part.states for part in parts], "states"),
-        _joined([part.covariates for part in parts], "covariates"),
+        joined_weights([part.weight for part in parts]),
+        joined_states([part.states for part in parts], lengths),
+        joined_covariates([part.covariates for part in parts], lengths),
+        names,
     )
-
-
-def _one_matrix(sequences: Series[Any]) -> tuple[Array, Integers]:
-    """Return sequences one after the other, and their lengths."""
-    matrices = sequences if all(map(_is_plain, sequences)) else _matrices(sequences)
-    lengths = np.array([len(matrix) for matrix in matrices], dtype=np.intp)
-    for index in np.flatnonzero(lengths == 0)[:1]:
-        msg = f"Sequence {index} is empty: leave it out."
-        raise ValueError(msg)
-    widths = sorted({matrix.shape[1] for matrix in matrices})
-    if len(widths) > 1:
-        msg = f"All sequences need the same columns; found n_features={widths}."
-        raise ValueError(msg)
-    x = np.concatenate(matrices)
-    if np.isinf(x).any():
-        _matrices(sequences)  # It says which sequence it is.
-    return x, lengths
-
-
-def _matrices(sequences: Series[Any]) -> list[Array]:
-    return [as_matrix(x, allow_nan=True, name=f"Sequence {i}", min_samples=0) for i, x in enumerate(sequences)]
-
-
-def _is_plain(x: Any) -> bool:
-    """Return whether a sequence needs no conversion: checks of ten thousand, one by one, would take as long as EM."""
-    return type(x) is np.ndarray and x.dtype == np.float64 and x.ndim == 2
-
-
-def _joined(parts: list[Any], name: str) -> Any:
-    given = [part is not None for part in parts]
-    if not any(given):
-        return None
-    if not all(given):
-        msg = f"Sequence {given.index(False)} has no {name}, others have: give them for all (-1 is an unknown state)."
-        raise ValueError(msg)
-    return np.concatenate([np.asarray(part) for part in parts])
 
 
 def checked_lengths(lengths: Any, n_samples: int) -> Integers:
     """Return lengths as integers of at least 1 that sum to the number of rows."""
     if lengths is None:
         return np.array([n_samples], dtype=np.intp)
+    if np.ma.is_masked(lengths):
+        msg = f"lengths must be a list of whole numbers, one for each sequence; some are masked: {str(lengths)[:80]}."
+        raise ValueError(msg)
     try:
         array = np.atleast_1d(np.asarray(lengths))
     except ValueError:
@@ -164,55 +146,15 @@ def checked_lengths(lengths: Any, n_samples: int) -> Integers:
     if array.ndim != 1 or array.size == 0 or array.dtype.kind not in "iuf" or not (array == np.round(array)).all():
         msg = f"lengths must be a list of whole numbers, one for each sequence; found {str(lengths)[:80]}."
         raise ValueError(msg)
-    array = array.astype(np.intp)
     for index in np.flatnonzero(array < 1)[:1]:
-        msg = f"Sequence {index} is empty (lengths[{index}] is {array[index]}): leave it out."
+        msg = f"Sequence {index} is empty (lengths[{index}] is {array[index]:g}): leave it out."
         if len(array) == n_samples:
             msg = f"lengths must be one number for each sequence; found one for each of the {n_samples} rows."
         raise ValueError(msg)
     if array.sum() != n_samples:
         msg = f"lengths must sum to the number of rows, {n_samples}; they sum to {array.sum()}."
         raise ValueError(msg)
-    return array
-
-
-def log_labels_of(states: Any, n_samples: int, n_states: int) -> Array | None:
-    """Return what is known of the states as numbers to add to the log-densities (n_samples, n_states)."""
-    if states is None:
-        return None
-    array = np.asarray(states)
-    if array.shape == (n_samples, n_states) and array.dtype.kind == "f":
-        return _log_prior_of_states(array)
-    if array.shape == (n_samples, n_states) and array.dtype.kind in "iub":
-        msg = (
-            f"states of shape ({n_samples}, {n_states}) are logarithms of how probable each state is, as floats; found "
-            f"{array.dtype}. For known states give their numbers, of shape ({n_samples},): states.argmax(axis=1) "
-            "if a row has a one for its state, or np.log(states) to have zeros excluded."
-        )
-        raise ValueError(msg)
-    if array.shape != (n_samples,) or array.dtype.kind not in "iuf":
-        msg = (
-            f"states must be one number for each of the {n_samples} rows (-1 where unknown), or an array "
-            f"({n_samples}, {n_states}) of logarithms; found shape {array.shape}."
-        )
-        raise ValueError(msg)
-    wrong = ~(np.isin(array, np.arange(-1, n_states)))
-    for row in np.flatnonzero(wrong)[:1]:
-        msg = f"states[{row}] is {array[row]}, but states are numbered 0 to {n_states - 1} (-1 where unknown)."
-        raise ValueError(msg)
-    labels = np.zeros((n_samples, n_states))
-    known = np.flatnonzero(array >= 0)
-    labels[known] = -np.inf
-    labels[known, array[known].astype(np.intp)] = 0.0
-    return labels
-
-
-def _log_prior_of_states(array: Array) -> Array:
-    wrong = np.isnan(array).any(axis=1) | (array == np.inf).any(axis=1) | (array == -np.inf).all(axis=1)
-    for row in np.flatnonzero(wrong)[:1]:
-        msg = f"states[{row}] must hold logarithms, below infinity and not all minus infinity; it is {array[row]}."
-        raise ValueError(msg)
-    return np.array(array, dtype=np.float64)
+    return array.astype(np.intp)
 
 
 def weights_of(weights: Any, n_sequences: int) -> Array | None:
@@ -221,6 +163,11 @@ def weights_of(weights: Any, n_sequences: int) -> Array | None:
         msg = f"weights must be one number for each of the {n_sequences} sequences; found shape {np.shape(weights)}."
         raise ValueError(msg)
     checked: Array | None = as_sample_weight(weights, n_sequences, check_total=False)
+    # Not their sum, which is what may overflow.
+    if checked is not None and not checked.max() <= LARGEST_TOTAL / n_sequences:
+        index = int(checked.argmax())
+        msg = f"weights[{index}] is {checked[index]:g}, too large to be added up: divide all weights by the largest."
+        raise ValueError(msg)
     return checked
 
 
@@ -235,8 +182,10 @@ def resampled(given: Sequences, rng: np.random.Generator) -> Sequences:
     rows = np.concatenate([np.arange(int(firsts[i]), int(firsts[i] + lengths[i])) for i in chosen])
 
     def taken(part: Any) -> Any:
-        return None if part is None else np.asarray(part)[rows]
+        # A mask stays with what it hides.
+        return None if part is None else np.asanyarray(part)[rows]
 
-    checked = weights_of(given.weights, len(lengths))
+    states = None if given.states is None else unmasked(given.states)
+    checked, names = weights_of(given.weights, len(lengths)), given.column_names()
     weights = None if checked is None else checked[chosen]
-    return Sequences(taken(given.x), lengths[chosen], weights, taken(given.states), taken(given.covariates))
+    return Sequences(taken(given.x), lengths[chosen], weights, taken(states), taken(given.covariates), names)

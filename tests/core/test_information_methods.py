@@ -465,3 +465,17 @@ def test_the_information_of_a_nearly_singular_covariance_is_that_of_its_closed_f
     np.testing.assert_allclose(errors.mean, np.sqrt(variances / 40), rtol=1e-5)
     expected = np.sqrt((np.outer(variances, variances) + covariance**2) / 40)
     np.testing.assert_allclose(errors.covariance, expected, rtol=1e-4)
+
+
+def test_a_score_that_is_finite_at_the_params_alone_is_told_with_the_entry():
+    """In steps too short to change anything the score would be finite again, and seem to be constant."""
+    rates = np.array([1.3, 2.6])
+
+    class Brittle(ScoredPoissonMixture):
+        def complete_score(self, params, statistics):
+            gradient = super().complete_score(params, statistics)
+            is_here = params.rates[1] == rates[1]
+            return gradient if is_here else attrs.evolve(gradient, rates=np.full(2, np.nan))
+
+    with pytest.raises(ValueError, match=r"No step from the params along rates\[1\] stays .*method='likelihood'"):
+        information.standard_errors(Brittle(), PoissonMixtureParams([0.4, 0.6], rates), DEATHS, "score")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import attrs
@@ -135,7 +136,7 @@ class Gaussian(Family[GaussianParams]):
         standard = self.covariance.rescale(params.covariances, 1.0 / scale)
         means, covariances = gradients(self.covariance, standard, statistics)
         zeros = np.zeros_like(scale)
-        return GaussianParams(means / scale, self.covariance.rescale(covariances, 1.0 / scale), zeros, zeros)
+        return GaussianParams(means / scale, self.covariance.rescale(covariances, 1.0 / scale), zeros, zeros, zeros)
 
     def features(self, x: Rows) -> Array:
         """Return the rows, a gap filled by the mean of its column."""
@@ -144,6 +145,17 @@ class Gaussian(Family[GaussianParams]):
     def shared_fields(self, params: GaussianParams) -> tuple[str, ...]:
         """Return the one covariance of a tied structure."""
         return ("covariances",) if isinstance(self.covariance, Tied) else ()
+
+    def notes(self, params: GaussianParams, statistics: Any = None) -> Sequence[str]:
+        """Return a sentence on columns without any seen cell."""
+        empty = [str(column) for column in np.flatnonzero(params.coverage == 0)]
+        if not empty:
+            return ()
+        where, it = ("Column", "it") if len(empty) == 1 else ("Columns", "them")
+        return (
+            f"{where} {', '.join(empty)}: no cell is seen there, so the data say nothing of means and variances, which "
+            f"are placeholders. Leave {it} out.",
+        )
 
     def mean(self, params: GaussianParams) -> Array:
         """Return the means."""
@@ -167,7 +179,8 @@ class Gaussian(Family[GaussianParams]):
             check_prior(self.prior, self.covariance, n_components, matrix.shape[1])
         location, scale = location_and_scale(matrix, total, self.covariance)
         neutral = neutral_gaussians(self.covariance, n_components, location, scale)
-        params = GaussianParams(neutral.means, neutral.covariances, location, scale)
+        coverage = _coverage(matrix, total) if isinstance(x, IncompleteRows) else np.ones(matrix.shape[1])
+        params = GaussianParams(neutral.means, neutral.covariances, location, scale, coverage)
         if (responsibilities > 0).any(axis=0).all():
             return params
         everything = total if total.any() else np.ones(len(matrix))
@@ -179,6 +192,12 @@ class Gaussian(Family[GaussianParams]):
         if x is not None:
             check_columns(_matrix(x), params.means.shape[1])
         return Gaussians(params.means, params.covariances, self.covariance, params.location, params.scale)
+
+
+def _coverage(x: Array, weights: Array) -> Array:
+    """Return the share of the rows, by their weights, that each column is seen in, (n_features,)."""
+    weights = weights / weights.max() if weights.any() else np.ones(len(x))
+    return np.asarray((~np.isnan(x) * weights[:, None]).sum(axis=0) / weights.sum()) if len(x) else np.ones(x.shape[1])
 
 
 def _matrix(x: Rows) -> Array:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
+import numpy as np
 
 from emkit import space
 from emkit.families.gaussian.expansions import Array
+
+
+def _full_coverage(params: Any) -> Array:
+    return np.ones(np.shape(params.location))
 
 
 @attrs.frozen(eq=False)
@@ -21,6 +28,8 @@ class GaussianParams:
     location, scale : (n_features,)
         Mean and standard deviation of all rows: what the kernels standardise by and the floor is relative to.
         Constants of a fit.
+    coverage : (n_features,)
+        Share of the rows, by their weights, that each column is seen in, at the start; one by default. A constant too.
     """
 
     means: Array = space.real()
@@ -28,3 +37,4 @@ class GaussianParams:
     covariances: Array = space.real()
     location: Array = space.fixed()
     scale: Array = space.fixed()
+    coverage: Array = space.fixed(default=attrs.Factory(_full_coverage, takes_self=True))

@@ -12,15 +12,15 @@ from emkit import space
 from emkit.space import Real, Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior, sample_path
 from emkit_hmm.chains.markov import cooled, ratio
+from emkit_hmm.chains.multinomial import Departures, log_probabilities
 from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.chains.separation import notes_on_repetition, notes_on_separation, spread_of
 from emkit_hmm.kernels.varying import forward_backward_varying
 from emkit_hmm.prepared import PreparedSequences
 
-#: Newton steps of one M-step, and how often one is halved.
-MAX_NEWTON_STEPS = 8
-MAX_HALVINGS = 30
-#: A Newton step that promises less than this share of the height is the last.
-SMALL_GAIN = 1e-12
+
+def _no_spread() -> Array:
+    return np.zeros((0, 0))
 
 
 @attrs.frozen(eq=False)
@@ -33,10 +33,14 @@ class LogitParams:
     coefficients : (n_states, n_states, 1 + n_covariates)
         Of the log-odds of going from i to j against staying in i: intercept first, then one for each covariate.
         Those of staying are zero.
+    spread : (n_covariates, n_covariates)
+        Root R of the covariance ``R' R`` of the covariates of all steps, a constant of a fit: what notes judge
+        coefficients by. Empty where it is not known; nothing else depends on it.
     """
 
     startprob: Array = space.simplex()
     coefficients: Array = space.real()
+    spread: Array = space.fixed(factory=_no_spread)
 
 
 @attrs.frozen(eq=False)
@@ -97,7 +101,8 @@ class Logit(Chain[LogitParams]):
         coefficients = np.zeros((n_states, n_states, design.shape[1]))
         coefficients[..., 0] = 0.1 * rng.standard_normal((n_states, n_states))
         coefficients[~self._free(n_states)] = 0.0
-        return LogitParams(self.start.fill(np.ones(n_states)), coefficients)
+        steps = np.delete(design[:, 1:], data.firsts, axis=0)
+        return LogitParams(self.start.fill(np.ones(n_states)), coefficients, spread_of(steps))
 
     def posterior(
         self, params: LogitParams, log_emission: Array, data: PreparedSequences, temperature: float = 1.0
@@ -114,72 +119,14 @@ class Logit(Chain[LogitParams]):
     def m_step(self, params: LogitParams, statistics: LogitStatistics) -> LogitParams:
         """Return coefficients after Newton steps that only ever raise the expected log-likelihood."""
         coefficients = np.array(params.coefficients)
-        free = self._free(len(coefficients))
+        free, reachable = self._free(len(coefficients)), self._reachable(len(coefficients))
         for state in np.flatnonzero(free.any(axis=1)):
-            coefficients[state] = self._row(
-                coefficients[state], free[state], self._reachable(len(coefficients))[state], statistics, int(state)
-            )
-        return LogitParams(self.start.m_step(params.startprob, statistics.first), coefficients)
-
-    def _row(
-        self,
-        coefficients: Array,
-        free: NDArray[np.bool_],
-        reachable: NDArray[np.bool_],
-        statistics: LogitStatistics,
-        state: int,
-    ) -> Array:
-        """Return the coefficients of leaving one state."""
-        counts, design = statistics.transitions[:, state], statistics.design
-        used = counts.sum(axis=1) > 0
-        counts, design = counts[used], design[used]
-        height = self._height(coefficients, reachable, counts, design)
-        for _ in range(MAX_NEWTON_STEPS):
-            step, promised = self._newton(coefficients, free, reachable, counts, design)
-            if promised <= SMALL_GAIN * (1 + abs(height)):
-                # What heights can no longer tell apart, the gradient can: the last step is taken as it is.
-                last = coefficients + step
-                fall = height - self._height(last, reachable, counts, design)
-                return last if fall <= SMALL_GAIN * (1 + abs(height)) else coefficients
-            for _ in range(MAX_HALVINGS):
-                moved = coefficients + step
-                reached = self._height(moved, reachable, counts, design)
-                if reached > height:
-                    break
-                step = step / 2
-            else:
-                return coefficients
-            coefficients, height = moved, reached
-        return coefficients
-
-    def _height(self, coefficients: Array, reachable: NDArray[np.bool_], counts: Array, design: Array) -> float:
-        log_odds = np.where(reachable, design @ coefficients.T, -np.inf)
-        with np.errstate(invalid="ignore"):
-            products = np.where(counts > 0, counts * log_probabilities(log_odds), 0.0)
-        return float(products.sum()) - 0.5 * self.ridge * float(np.sum(coefficients[:, 1:] ** 2))
-
-    def _newton(
-        self, coefficients: Array, free: NDArray[np.bool_], reachable: NDArray[np.bool_], counts: Array, design: Array
-    ) -> tuple[Array, float]:
-        """Return Newton's step, and the gain it promises."""
-        probabilities = np.exp(log_probabilities(np.where(reachable, design @ coefficients.T, -np.inf)))
-        totals = counts.sum(axis=1)
-        goals = np.flatnonzero(free)
-        penalty = np.full(coefficients.shape, self.ridge)
-        penalty[:, 0] = 0.0
-        gradient = (counts - totals[:, None] * probabilities)[:, goals].T @ design - (penalty * coefficients)[goals]
-        width = design.shape[1]
-        information = np.zeros((len(goals), width, len(goals), width))
-        for a, i in enumerate(goals):
-            for b, j in enumerate(goals[: a + 1]):
-                weights = totals * probabilities[:, i] * ((i == j) - probabilities[:, j])
-                block = (design * weights[:, None]).T @ design
-                information[a, :, b] = information[b, :, a] = block
-        matrix = information.reshape(len(goals) * width, -1) + np.diag(penalty[goals].ravel())
-        solved, *_ = np.linalg.lstsq(matrix, gradient.ravel(), rcond=1e-12)
-        step = np.zeros(coefficients.shape)
-        step[goals] = solved.reshape(len(goals), width)
-        return step, float(solved @ gradient.ravel()) / 2
+            counts = statistics.transitions[:, state]
+            used = counts.sum(axis=1) > 0
+            departures = Departures(counts[used], statistics.design[used], reachable[state], free[state], self.ridge)
+            coefficients[state] = departures.climbed(coefficients[state])
+        startprob = self.start.m_step(params.startprob, statistics.first)
+        return LogitParams(startprob, coefficients, params.spread)
 
     def expanded(self, params: LogitParams, covariates: Array | None = None) -> Expansion:
         """Return the chain with a transition matrix for every row of the covariates."""
@@ -193,7 +140,7 @@ class Logit(Chain[LogitParams]):
 
     def permuted(self, params: LogitParams, order: Integers) -> LogitParams:
         """Return params with state ``order[k]`` as the new state k."""
-        return LogitParams(params.startprob[order], params.coefficients[np.ix_(order, order)])
+        return LogitParams(params.startprob[order], params.coefficients[np.ix_(order, order)], params.spread)
 
     def label_axes(self, params: LogitParams) -> dict[str, int | tuple[int, ...]]:
         """Return the axes of every field along which the states lie."""
@@ -216,7 +163,15 @@ class Logit(Chain[LogitParams]):
         log_odds = np.where(self._reachable(len(params.startprob)), log_odds, -np.inf)
         expected = np.exp(log_probabilities(log_odds)) * statistics.transitions.sum(axis=2, keepdims=True)
         slopes = np.einsum("tij,tq->ijq", statistics.transitions - expected, statistics.design)
-        return LogitParams(ratio(statistics.first, params.startprob), slopes)
+        return LogitParams(ratio(statistics.first, params.startprob), slopes, np.zeros_like(params.spread))
+
+    def notes(self, params: LogitParams) -> list[str]:
+        """Return sentences about covariates that leave coefficients open, unless a ridge holds these."""
+        if self.ridge > 0 or not params.spread.size:
+            return []
+        n_transitions = int(np.count_nonzero(self._free(len(params.startprob))))
+        separation = notes_on_separation(params.coefficients, params.spread)
+        return [*separation, *notes_on_repetition(params.spread, n_transitions)]
 
     def _transmat(self, params: LogitParams, covariates: Array | None) -> Array:
         log_odds = np.einsum("tq,ijq->tij", design_of(covariates), params.coefficients)
@@ -239,9 +194,3 @@ def design_of(covariates: Array | None) -> Array:
         msg = "Transitions by Logit() need covariates: give emkit_hmm.Sequences(x, lengths, covariates=...)."
         raise ValueError(msg)
     return np.column_stack([np.ones(len(covariates)), covariates])
-
-
-def log_probabilities(log_odds: Array) -> Array:
-    """Return logarithms of probabilities over the last axis that are proportional to ``exp(log_odds)``."""
-    shifted = log_odds - log_odds.max(axis=-1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

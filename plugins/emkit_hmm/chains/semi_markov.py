@@ -74,7 +74,7 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         The law of how long a state lasts: :class:`PoissonDurations`, :class:`NegativeBinomialDurations` or
         :class:`FreeDurations`.
     longest : int
-        No segment is longer; time and memory of an E-step grow with it. Laws without an end are cut there.
+        No segment is longer; the time of an E-step grows with it. Laws without an end are cut there.
     start, transitions : Pattern
         What is fixed; the diagonal of the transitions is zero by nature.
     """

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from emkit.arrays import whole_number
 from emkit_hmm.chains.base import Expansion
-from emkit_hmm.kernels.exact import log_of, log_sum_exp
-from emkit_hmm.kernels.filtering import filter_states, predict_states, smooth_with_lag
-from emkit_hmm.kernels.layout import Layout
+from emkit_hmm.kernels.filtering import filter_states, predict_states
+from emkit_hmm.kernels.lagged import smooth_with_lag
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
 from emkit_hmm.prepared import HiddenMarkovData, PreparedSequences
@@ -45,27 +44,8 @@ def smoothed_with_lag(model: HiddenMarkovModel, params: HiddenMarkovParams, data
     expansion = model.chain.expanded(params.chain, sequences.covariates)
     log_emission = model.log_emission(params, sequences)[:, expansion.state_of]
     layout = sequences.layout_for(len(expansion.startprob))
-    smooth = smooth_with_lag if expansion.transmat.ndim == 2 else smooth_with_lag_varying
-    found = smooth(layout, expansion.startprob, expansion.transmat, log_emission, lag)
+    found = smooth_with_lag(layout, expansion.startprob, expansion.transmat, log_emission, lag)
     return merged(found, expansion, model.n_states)
-
-
-def smooth_with_lag_varying(layout: Layout, startprob: Array, transmat: Array, log_emission: Array, lag: int) -> Array:
-    """Return what :func:`smooth_with_lag` does, with a transition matrix for every row.
-
-    In log space: ``log_beta`` is walked back ``lag`` steps from ``lag`` rows ahead, for all rows at once.
-    """
-    known = filter_states(layout, startprob, transmat, log_emission).filtered
-    log_transmat, log_beta = log_of(transmat), np.zeros_like(known)
-    end, rows = np.repeat(layout.last_rows, layout.lengths), np.arange(layout.n_rows)
-    for ahead in range(min(lag, int(layout.lengths.max()) - 1), 0, -1):
-        inside = np.flatnonzero(rows + ahead <= end)
-        onward = log_emission[inside + ahead] + log_beta[inside]
-        log_beta[inside] = log_sum_exp(log_transmat[inside + ahead] + onward[:, None, :], axis=2)
-    joint = log_of(known) + log_beta
-    total = log_sum_exp(joint, axis=1)[:, None]
-    # Rows that cannot be continued as the sequence goes on tell nothing of what is before them.
-    return np.where(total > -np.inf, np.exp(joint - np.where(total > -np.inf, total, 0.0)), known)
 
 
 def predicted_states(

@@ -1,4 +1,4 @@
-"""States given the rows up to theirs: all at once, step by step, with a little look ahead, and beyond the end."""
+"""States given the rows up to theirs: all at once, step by step, and beyond the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from emkit_hmm.kernels.chains import Chain, Transitions, VaryingChain
 from emkit_hmm.kernels.columns import Array, Booleans, Columns, Indices
-from emkit_hmm.kernels.exact import ExactWalks, exact_batches, log_of, log_sum_exp, log_transitions
+from emkit_hmm.kernels.exact import exact_batches, log_of, log_sum_exp
 from emkit_hmm.kernels.junctions import joined_forward
 from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.kernels.losses import unsafe_columns
@@ -210,31 +210,3 @@ def log_likelihoods(layout: Layout, startprob: Array, transmat: Array, log_emiss
         for sequences, _, exact, _ in exact_batches(layout.whole(lost), startprob, transmat, log_emission):
             values[sequences] = exact
     return values
-
-
-def smooth_with_lag(layout: Layout, startprob: Array, transmat: Array, log_emission: Array, lag: int) -> Array:
-    """Return the probability of each state given the rows up to ``lag`` steps after its own, (n_rows, n_states).
-
-    All rows at once: ``beta`` is walked back ``lag`` steps from ``lag`` rows ahead, or from the end of the sequence.
-    """
-    found = filter_states(layout, startprob, transmat, log_emission)
-    emission = log_emission - np.maximum(log_emission.max(axis=1, keepdims=True), -1e300)
-    np.exp(emission, out=emission)
-    end = np.repeat(layout.last_rows, layout.lengths)
-    beta = np.ones_like(found.filtered)
-    rows = np.arange(layout.n_rows)
-    for ahead in range(min(lag, int(layout.lengths.max()) - 1), 0, -1):
-        inside = np.flatnonzero(rows + ahead <= end)
-        pulled = (emission[inside + ahead] * beta[inside]) @ transmat.T
-        beta[inside] = pulled / np.maximum(pulled.max(axis=1, keepdims=True), LOST)
-    smoothed = found.filtered * beta
-    total = smoothed.sum(axis=1, keepdims=True)
-    smoothed /= np.maximum(total, LOST)
-    for row in np.flatnonzero(total[:, 0] < SMALLEST):
-        window = np.arange(row, min(row + lag, end[row]) + 1)[:, None]
-        walks = ExactWalks.of(
-            log_of(found.predicted[row]), log_transitions(transmat, window), log_emission[window].transpose(0, 2, 1)
-        )
-        possible = walks.log_likelihoods[0] > -np.inf
-        smoothed[row] = walks.smoothed[0, :, 0] if possible else found.filtered[row]
-    return smoothed

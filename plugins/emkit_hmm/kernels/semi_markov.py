@@ -3,24 +3,32 @@
 A sequence is made of segments: a state, a duration drawn from that state's own distribution, one emission for each
 step, and then a transition to the state of the next segment. A sequence begins with a segment and ends when it ends:
 the last segment is censored, and counts with the probability that it lasts at least so long (Guedon, 2003, Journal of
-Computational and Graphical Statistics 12, 604-639). The state of the walks is (state, steps that remain), so that a
-step costs ``n_states**2 + n_states * n_durations``; all is in log space.
+Computational and Graphical Statistics 12, 604-639). Scaled walks do for nearly all sequences; those that leave the
+range of floating-point numbers are treated again in log space, and so are many short ones, which walk side by side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TypeAlias
 
 import attrs
 import numpy as np
 
-from emkit_hmm.kernels.columns import Array, Columns, Indices
-from emkit_hmm.kernels.exact import log_of, log_sum_exp
+from emkit_hmm.kernels.columns import Array, Indices
+from emkit_hmm.kernels.exact_segments import SemiMarkovChain, batches, exact_segments
 from emkit_hmm.kernels.layout import Layout
-from emkit_hmm.kernels.packing import packed
+from emkit_hmm.kernels.onward import Law
+from emkit_hmm.kernels.renewals import renewals
 
-#: Entries (states, durations, columns) of a batch of sequences.
-MOST_ENTRIES = 2**18
+__all__ = ["SegmentPosterior", "SemiMarkovChain", "batches", "segment_posterior"]
+
+Rows: TypeAlias = "Indices | slice"
+#: Rows of a block of the scaled walks at most: those of the first try, and of the second for sequences that were lost.
+LONGEST_BLOCKS = (32, 4)
+#: With so many sequences side by side, on average over steps, and so few states times durations, a step in log space
+#: costs less than that many scaled ones (measured: up to four times less with ten durations).
+WIDE = 32
+FEW_AGES = 512
 
 
 @attrs.frozen(eq=False)
@@ -50,58 +58,6 @@ class SegmentPosterior:
     duration_counts: Array
 
 
-@attrs.frozen(eq=False)
-class SemiMarkovChain:
-    """Logarithms of the probabilities of a chain.
-
-    Attributes
-    ----------
-    startprob : (n_states,)
-    transmat : (n_states, n_states)
-    duration : (n_states, n_durations)
-        Of 1, 2, ... steps.
-    """
-
-    startprob: Array
-    transmat: Array
-    duration: Array
-
-    @classmethod
-    def of(cls, startprob: Array, transmat: Array, log_duration: Array) -> SemiMarkovChain:
-        """Return the chain of probabilities and log-probabilities of durations."""
-        return cls(log_of(startprob), log_of(transmat), np.ascontiguousarray(log_duration, dtype=np.float64))
-
-    @property
-    def n_states(self) -> int:
-        """Number of states."""
-        return len(self.startprob)
-
-
-@attrs.frozen(eq=False)
-class SegmentWalk:
-    """What the walk forward leaves of every step, lists of (n_states, width).
-
-    Attributes
-    ----------
-    entered : list
-        Log-probability of the rows before and of a segment that begins here.
-    ended : list
-        Log-probability of the rows up to here and of a segment that ends here.
-    emission : list
-        Log-densities less what was taken out to keep the others of order one.
-    scale : (n_columns,)
-        What was taken out of each column.
-    totals : (n_columns,)
-        Log-likelihood of each column less ``scale``.
-    """
-
-    entered: list[Array]
-    ended: list[Array]
-    emission: list[Array]
-    scale: Array
-    totals: Array
-
-
 def segment_posterior(  # noqa: PLR0917 - the order of forward_backward
     layout: Layout,
     startprob: Array,
@@ -125,109 +81,69 @@ def segment_posterior(  # noqa: PLR0917 - the order of forward_backward
     weights : (n_sequences,), optional
         They multiply ``first`` and the counts only.
     """
-    chain = SemiMarkovChain.of(startprob, transmat, log_duration)
     weights = np.ones(layout.n_sequences) if weights is None else weights
-    log_likelihoods = np.empty(layout.n_sequences)
-    smoothed = np.empty((layout.n_rows, chain.n_states))
-    transition_counts, duration_counts = np.zeros_like(chain.transmat), np.zeros_like(chain.duration)
-    for columns in batches(layout, chain):
-        walk = walk_segments(columns, chain, columns.steps(packed(columns, log_emission), chain.n_states))
-        log_likelihoods[columns.sequences] = walk.totals + walk.scale
-        impossible = walk.totals == -np.inf
-        if impossible.any():
-            unseen = log_emission.copy()
-            unseen[columns.rows[np.isin(_column_of_places(columns), np.flatnonzero(impossible))]] = 0.0
-            walk = walk_segments(columns, chain, columns.steps(packed(columns, unseen), chain.n_states))
-        gamma = _walk_back(chain, walk, weights[columns.sequences], transition_counts, duration_counts)
-        smoothed[columns.rows] = np.concatenate([step.T for step in gamma])
-    first = weights @ smoothed[layout.starts]
-    return SegmentPosterior(log_likelihoods, smoothed, first, transition_counts, duration_counts)
+    sums = _Sums.empty(layout, transmat, log_duration)
+    law, left = Law(startprob, transmat, np.exp(log_duration)), np.arange(layout.n_sequences)
+    is_wide = layout.n_rows >= WIDE * layout.lengths.max() and log_duration.size <= FEW_AGES
+    for longest_block in () if is_wide else LONGEST_BLOCKS:
+        left = sums.add_scaled(layout, law, log_emission, weights, left, longest_block)
+    chain = SemiMarkovChain.of(startprob, transmat, log_duration)
+    for columns in batches(layout, chain, left):
+        sums.add(
+            columns.sequences, columns.rows, *exact_segments(columns, chain, log_emission, weights[columns.sequences])
+        )
+    first = weights @ sums.smoothed[layout.starts]
+    return SegmentPosterior(sums.log_likelihoods, sums.smoothed, first, sums.transition_counts, sums.duration_counts)
 
 
-def batches(layout: Layout, chain: SemiMarkovChain) -> Iterator[Columns]:
-    """Yield all sequences as uncut columns, as many together as the size of their states allows."""
-    by_length = np.argsort(-layout.lengths, kind="stable")
-    width = max(1, MOST_ENTRIES // chain.duration.size)
-    for first in range(0, len(by_length), width):
-        yield layout.whole(by_length[first : first + width])
+@attrs.frozen(eq=False)
+class _Sums:
+    """A posterior while it is put together, sequences by sequences."""
+
+    log_likelihoods: Array
+    smoothed: Array
+    transition_counts: Array
+    duration_counts: Array
+
+    @classmethod
+    def empty(cls, layout: Layout, transmat: Array, log_duration: Array) -> _Sums:
+        smoothed = np.empty((layout.n_rows, len(transmat)))
+        return cls(np.empty(layout.n_sequences), smoothed, np.zeros(transmat.shape), np.zeros(log_duration.shape))
+
+    def add(  # noqa: PLR0917
+        self,
+        sequences: Indices,
+        rows: Rows,
+        log_likelihoods: Array,
+        smoothed: Array,
+        transitions: Array,
+        durations: Array,
+    ) -> None:
+        self.log_likelihoods[sequences], self.smoothed[rows] = log_likelihoods, smoothed
+        np.add(self.transition_counts, transitions, out=self.transition_counts)
+        np.add(self.duration_counts, durations, out=self.duration_counts)
+
+    def add_scaled(  # noqa: PLR0917
+        self, layout: Layout, law: Law, log_emission: Array, weights: Array, sequences: Indices, longest_block: int
+    ) -> Indices:
+        """Add what scaled walks through some sequences say; return the sequences for which these will not do."""
+        lost: list[Indices] = [np.zeros(0, dtype=np.intp)]
+        while len(sequences):
+            rows = _rows_of(layout, sequences)
+            found = renewals(law, layout.lengths[sequences], log_emission[rows], weights[sequences], longest_block)
+            if not found.is_lost.any():
+                counts = found.transition_counts, found.duration_counts
+                self.add(sequences, rows, found.log_likelihoods, found.smoothed, *counts)
+                break
+            lost.append(sequences[found.is_lost])
+            sequences = sequences[~found.is_lost]
+        return np.sort(np.concatenate(lost))
 
 
-def _column_of_places(columns: Columns) -> Indices:
-    return np.concatenate([np.tile(np.arange(run.width), run.last - run.first) for run in columns.runs])
-
-
-def walk_segments(columns: Columns, chain: SemiMarkovChain, emission: list[Array]) -> SegmentWalk:
-    """Walk forward; ``state[k, r]`` is the log-probability of state ``k`` that goes on for ``r`` steps more."""
-    n_columns = columns.n_columns
-    entered: list[Array] = []
-    ended: list[Array] = []
-    scale, totals = np.zeros(n_columns), np.empty(n_columns)
-    n_states, n_durations = chain.duration.shape
-    state = np.full((n_states, n_durations, n_columns), -np.inf)
-    entry = np.repeat(chain.startprob[:, None], n_columns, axis=1)
-    for t, row in enumerate(emission):
-        width = row.shape[1]
-        if t > 0:
-            totals[width : state.shape[2]] = _total(state[:, :, width:])
-            state = state[:, :, :width]
-            entry = log_sum_exp(ended[-1][:, None, :width] + chain.transmat[:, :, None], axis=0)
-        begun = entry[:, None] + chain.duration[:, :, None]
-        np.logaddexp(state[:, 1:], begun[:, :-1], out=begun[:, :-1])
-        largest = (begun + row[:, None]).max(axis=(0, 1))
-        largest[largest == -np.inf] = 0.0
-        scale[:width] += largest
-        # The rows' own scale is arbitrary; so the walk back needs no scale of its own.
-        np.subtract(row, largest, out=row)
-        state = begun + row[:, None]
-        entered.append(entry)
-        ended.append(state[:, 0].copy())
-    totals[: state.shape[2]] = _total(state)
-    return SegmentWalk(entered, ended, emission, scale, totals)
-
-
-def _total(state: Array) -> Array:
-    """Return the logarithm of the sum over states and durations, shape (width,)."""
-    return log_sum_exp(log_sum_exp(state, axis=0), axis=0)
-
-
-def _walk_back(
-    chain: SemiMarkovChain, walk: SegmentWalk, weights: Array, transition_counts: Array, duration_counts: Array
-) -> list[Array]:
-    """Add to the counts; returns the smoothed probabilities (n_states, width) of every step.
-
-    Being in a state is having entered it and not having left it: ``smoothed`` is summed up from the probabilities
-    that segments begin and end, which needs no memory of how long they last.
-    """
-    n_states, n_durations = chain.duration.shape
-    beta = np.zeros((n_states, n_durations, 0))
-    begins: list[Array] = []
-    ends: list[Array] = []
-    for t in range(len(walk.emission) - 1, -1, -1):
-        row, width = walk.emission[t], walk.emission[t].shape[1]
-        beta = np.concatenate([beta, np.zeros((n_states, n_durations, width - beta.shape[2]))], axis=2)
-        value = beta + row[:, None]
-        whole = value + chain.duration[:, :, None]
-        largest = whole.max(axis=1)
-        largest[largest == -np.inf] = 0.0
-        shares = np.exp(whole - largest[:, None])
-        total = shares.sum(axis=1)
-        times = np.exp(walk.entered[t] + largest - walk.totals[:width])
-        duration_counts += (shares * times[:, None]) @ weights[:width]
-        begins.append(times * total)
-        if t > 0:
-            into = log_of(total) + largest
-            onward = chain.transmat[:, :, None] + into[None]
-            pairs = np.exp(walk.ended[t - 1][:, None, :width] + onward - walk.totals[:width])
-            transition_counts += pairs @ weights[:width]
-            ends.append(pairs.sum(axis=1))
-            beta = np.concatenate([log_sum_exp(onward, axis=1)[:, None], value[:, :-1]], axis=1)
-    return _occupied(begins[::-1], ends[::-1])
-
-
-def _occupied(begins: list[Array], ends: list[Array]) -> list[Array]:
-    """Return the probabilities of being in each state from those of entering it and of leaving it for the next step."""
-    occupied = [begins[0]]
-    for begun, ended in zip(begins[1:], ends, strict=True):
-        now = occupied[-1][:, : begun.shape[1]] - ended + begun
-        occupied.append(np.maximum(now, 0.0, out=now))
-    return occupied
+def _rows_of(layout: Layout, sequences: Indices) -> Rows:
+    """Return the rows of some sequences, in their order."""
+    if len(sequences) == layout.n_sequences:
+        return slice(None)
+    lengths = layout.lengths[sequences]
+    before = np.cumsum(lengths) - lengths
+    return np.asarray(np.arange(lengths.sum()) + np.repeat(layout.starts[sequences] - before, lengths))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from emkit_hmm import GMMHMM, CategoricalHMM, GaussianHMM, MultinomialHMM, PoissonHMM
 
-from emkit.errors import DegenerateError, EmkitWarning
+from emkit.errors import DegenerateError, DegenerateWarning, EmkitWarning
 
 KINDS = ("diag", "full", "spherical", "tied")
 STATES = np.repeat([0, 1, 0, 1], 30)
@@ -200,6 +200,23 @@ def test_a_state_that_nobody_visits_keeps_its_place():
     np.testing.assert_array_equal(hmm.transmat_[2], [0.2, 0.3, 0.5])
     np.testing.assert_array_equal(hmm.means_[2], [9.0, 9.0])
     np.testing.assert_array_equal(hmm.predict_proba(X)[:, 2], 0)
+
+
+@pytest.mark.parametrize("hmm", _gaussians(), ids=repr)
+def test_a_column_without_a_seen_cell_is_named(hmm):
+    with pytest.warns(DegenerateWarning, match="Column 1: no cell is seen there"):
+        hmm.fit(np.column_stack([X[:, 0], np.full(120, np.nan)]))
+
+
+def test_errors_of_a_state_that_nobody_visits_are_nan_and_it_is_named():
+    hmm = GaussianHMM(3, init_params="", random_state=0)
+    hmm.startprob_, hmm.transmat_ = [0.5, 0.5, 0.0], [[0.9, 0.1, 0.0], [0.1, 0.9, 0.0], [0.2, 0.3, 0.5]]
+    hmm.means_, hmm.covars_ = [[0.0, 0.0], [4.0, 4.0], [9.0, 9.0]], [[1.0, 1.0]] * 3
+    hmm.fit(X)
+    with pytest.warns(DegenerateWarning, match=r"say nothing of .*emission.means\[2, 0\] and 1 more"):
+        means = hmm.result_.standard_errors(X).emission.means
+    assert np.isnan(means[2]).all()
+    np.testing.assert_allclose(means[:2], 1 / np.sqrt(60), rtol=0.2)
 
 
 def test_parameters_that_are_all_fixed_come_back_as_they_were():

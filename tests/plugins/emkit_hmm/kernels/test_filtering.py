@@ -8,8 +8,8 @@ from emkit_hmm.kernels.filtering import (
     filter_step,
     log_likelihoods,
     predict_states,
-    smooth_with_lag,
 )
+from emkit_hmm.kernels.lagged import smooth_with_lag
 from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.kernels.smoothing import forward_backward
 
