@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from typing import Any, ClassVar
 
 import attrs
@@ -62,9 +63,20 @@ class LogitStatistics:
 def _allowed(value: Any) -> NDArray[np.bool_] | None:
     if value is None:
         return None
-    allowed = np.array(value, dtype=np.bool_)
+    given = np.asarray(value)
+    if not (given.dtype.kind in "biuf" and np.isin(given, [0, 1]).all()):
+        msg = f"allowed must hold True for transitions that there are and False for others; found {value!r}."
+        raise ValueError(msg)
+    allowed = given.astype(np.bool_)
     allowed.setflags(write=False)
     return allowed
+
+
+def _ridge(value: Any) -> float:
+    if not isinstance(value, numbers.Real) or not 0 <= value < np.inf:
+        msg = f"ridge, a precision, must be a finite number of at least 0 (0 is no prior); found {value!r}."
+        raise ValueError(msg)
+    return float(value)
 
 
 @attrs.frozen
@@ -84,7 +96,7 @@ class Logit(Chain[LogitParams]):
     """
 
     allowed: Any = attrs.field(default=None, converter=_allowed, eq=attrs.cmp_using(eq=np.array_equal), hash=False)
-    ridge: float = 0.0
+    ridge: float = attrs.field(default=0.0, converter=_ridge)
     start: Pattern = attrs.field(factory=Pattern)
 
     is_additive: ClassVar[bool] = False
@@ -174,7 +186,11 @@ class Logit(Chain[LogitParams]):
         return [*separation, *notes_on_repetition(params.spread, n_transitions)]
 
     def _transmat(self, params: LogitParams, covariates: Array | None) -> Array:
-        log_odds = np.einsum("tq,ijq->tij", design_of(covariates), params.coefficients)
+        design, n_coefficients = design_of(covariates), params.coefficients.shape[2]
+        if design.shape[1] != n_coefficients:
+            msg = f"covariates have {design.shape[1] - 1} columns, but the transitions depend on {n_coefficients - 1}."
+            raise ValueError(msg)
+        log_odds = np.einsum("tq,ijq->tij", design, params.coefficients)
         return np.exp(log_probabilities(np.where(self._reachable(len(params.startprob)), log_odds, -np.inf)))
 
     def _reachable(self, n_states: int) -> NDArray[np.bool_]:

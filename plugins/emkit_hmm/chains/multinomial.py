@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emkit_hmm.chains.base import Array
+from emkit_hmm.chains.separation import CONSTANT
 
 #: Newton steps of one M-step, and how often one is halved.
 MAX_NEWTON_STEPS = 8
@@ -73,13 +74,16 @@ class Departures:
 
     def _newton(self, coefficients: Array) -> tuple[Array, float]:
         """Return Newton's step, and the gain it promises."""
-        counts, design = self.counts, self.design
-        probabilities = np.exp(log_probabilities(np.where(self.reachable, design @ coefficients.T, -np.inf)))
+        counts, (design, centre, unit) = self.counts, self._standardised()
+        log_odds = np.where(self.reachable, self.design @ coefficients.T, -np.inf)
+        probabilities = np.exp(log_probabilities(log_odds))
         totals = counts.sum(axis=1)
         goals = np.flatnonzero(self.free)
-        penalty = np.full(coefficients.shape, self.ridge)
-        penalty[:, 0] = 0.0
-        gradient = (counts - totals[:, None] * probabilities)[:, goals].T @ design - (penalty * coefficients)[goals]
+        # Of a slope in standard units.
+        penalty = np.zeros(coefficients.shape)
+        penalty[:, 1:] = self.ridge / unit**2
+        slopes = np.column_stack([np.zeros(len(coefficients)), coefficients[:, 1:] * unit])
+        gradient = (counts - totals[:, None] * probabilities)[:, goals].T @ design - (penalty * slopes)[goals]
         width = design.shape[1]
         information = np.zeros((len(goals), width, len(goals), width))
         for a, i in enumerate(goals):
@@ -91,4 +95,24 @@ class Departures:
         solved, *_ = np.linalg.lstsq(matrix, gradient.ravel(), rcond=1e-12)
         step = np.zeros(coefficients.shape)
         step[goals] = solved.reshape(len(goals), width)
+        step[:, 1:] /= unit
+        step[:, 0] -= step[:, 1:] @ centre
         return step, float(solved @ gradient.ravel()) / 2
+
+    def _standardised(self) -> tuple[Array, Array, Array]:
+        """Return the design with covariates of mean zero and deviation one, and the means and deviations they had.
+
+        Newton's step is the same in any units; the equations for it are well conditioned in these only.
+        """
+        covariates = self.design[:, 1:]
+        if not len(covariates):
+            return self.design, np.zeros(covariates.shape[1]), np.ones(covariates.shape[1])
+        centre = covariates.mean(axis=0)
+        centred = covariates - centre
+        # Divided by the largest first: squares of what is below 1e-154 are zero.
+        largest = np.abs(centred).max(axis=0)
+        largest = np.where(largest > CONSTANT * np.abs(centre), largest, 0.0)
+        unit = largest * np.sqrt(np.mean((centred / np.where(largest > 0, largest, 1.0)) ** 2, axis=0))
+        unit = np.where(unit > 0, unit, 1.0)
+        centred = np.where(largest > 0, centred, 0.0)
+        return np.column_stack([np.ones(len(centred)), centred / unit]), centre, unit

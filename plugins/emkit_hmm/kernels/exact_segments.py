@@ -158,13 +158,12 @@ def _walk_back(
 ) -> list[Array]:
     """Add to the counts; returns the smoothed probabilities (n_states, width) of every step.
 
-    Being in a state is having entered it and not having left it: ``smoothed`` is summed up from the probabilities
-    that segments begin and end, which needs no memory of how long they last.
+    Those are sums over all segments that a row may lie in; differences of what has begun and what has ended would hold
+    nothing of small ones but rounding.
     """
     n_states, n_durations = chain.duration.shape
     beta = np.zeros((n_states, n_durations, 0))
-    begins: list[Array] = []
-    ends: list[Array] = []
+    occupied = np.zeros((len(walk.emission) + n_durations, n_states, walk.emission[0].shape[1]))
     for t in range(len(walk.emission) - 1, -1, -1):
         row, width = walk.emission[t], walk.emission[t].shape[1]
         beta = np.concatenate([beta, np.zeros((n_states, n_durations, width - beta.shape[2]))], axis=2)
@@ -174,23 +173,14 @@ def _walk_back(
         largest[largest == -np.inf] = 0.0
         shares = np.exp(whole - largest[:, None])
         total = shares.sum(axis=1)
-        times = np.exp(walk.entered[t] + largest - walk.totals[:width])
-        duration_counts += (shares * times[:, None]) @ weights[:width]
-        begins.append(times * total)
+        shares *= np.exp(walk.entered[t] + largest - walk.totals[:width])[:, None]
+        duration_counts += shares @ weights[:width]
+        np.cumsum(shares[:, ::-1], axis=1, out=shares[:, ::-1])
+        occupied[t : t + n_durations, :, :width] += shares.transpose(1, 0, 2)
         if t > 0:
             into = log_of(total) + largest
             onward = chain.transmat[:, :, None] + into[None]
             pairs = np.exp(walk.ended[t - 1][:, None, :width] + onward - walk.totals[:width])
             transition_counts += pairs @ weights[:width]
-            ends.append(pairs.sum(axis=1))
             beta = np.concatenate([log_sum_exp(onward, axis=1)[:, None], value[:, :-1]], axis=1)
-    return _occupied(begins[::-1], ends[::-1])
-
-
-def _occupied(begins: list[Array], ends: list[Array]) -> list[Array]:
-    """Return the probabilities of being in each state from those of entering it and of leaving it for the next step."""
-    occupied = [begins[0]]
-    for begun, ended in zip(begins[1:], ends, strict=True):
-        now = occupied[-1][:, : begun.shape[1]] - ended + begun
-        occupied.append(np.maximum(now, 0.0, out=now))
-    return occupied
+    return [now[:, : row.shape[1]] for now, row in zip(occupied, walk.emission, strict=False)]

@@ -59,6 +59,7 @@ class Blocks:
     left: Indices
     block: int
     _buffer: Array
+    _cover: Array
     _links: Array
 
     @classmethod
@@ -78,7 +79,8 @@ class Blocks:
         left[:n_rows] = np.repeat(ends, lengths) - np.arange(n_rows)
         buffer = np.zeros(block * n_states * (block + n_durations) + block)
         links = np.empty((block, n_states, block, n_states))
-        return cls(law, emission, shifts, lengths, ends - lengths, first_of, left, block, buffer, links)
+        cover = np.zeros_like(buffer)
+        return cls(law, emission, shifts, lengths, ends - lengths, first_of, left, block, buffer, cover, links)
 
     @property
     def n_rows(self) -> int:
@@ -111,6 +113,28 @@ class Blocks:
         if left.min() <= n_durations:
             band *= (np.arange(1, n_durations + 1) < left[:, None])[:, None]
         return self._buffer[: block * n_states * wide].reshape(block, n_states, wide), band
+
+    def covered(self, segments: Array) -> Array:
+        """Return the probability of each row to lie in segments that begin in a block.
+
+        Sums of what is positive: differences of those that have begun and of those that have ended would hold nothing
+        of small ones but rounding.
+
+        Parameters
+        ----------
+        segments : (block, n_states, n_durations)
+            Probability of each, by the row of the block where it begins, and its duration.
+
+        Returns
+        -------
+        covered : (n_states, block + n_durations)
+        """
+        block, (n_states, n_durations) = self.block, self.law.duration.shape
+        wide, size = block + n_durations, self._cover.itemsize
+        strides = ((n_states * wide + 1) * size, wide * size, size)
+        rows = as_strided(self._cover, (block, n_states, n_durations), strides)
+        np.cumsum(segments[:, :, ::-1], axis=2, out=rows[:, :, ::-1])
+        return np.asarray(self._cover[: block * n_states * wide].reshape(block, n_states, wide).sum(axis=0))
 
     def equations(self, onward: Array) -> Array:
         """Return the matrix of the equations of a block: one on the diagonal, minus ``onward * transmat`` below it.

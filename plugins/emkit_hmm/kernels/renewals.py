@@ -78,15 +78,14 @@ def renewals(law: Law, lengths: Indices, log_emission: Array, weights: Array, lo
         uncut, survival = blocks.last_segments(), _survival(blocks, law)
         likelihoods = np.add.reduceat((begun[:n_rows] * uncut * survival).sum(axis=1), blocks.firsts)
         of_rows = np.repeat(likelihoods, lengths)[:, None]
-        shares = begun[:n_rows] * (np.repeat(weights, lengths)[:, None] / of_rows)
-        ahead, onward, whole = _backward(blocks, uncut * survival, shares)
-        is_lost = _lost(blocks, begun[:n_rows] / of_rows, ahead, likelihoods, log_emission > -np.inf)
-        begins, ends = begun[:n_rows] * ahead / of_rows, ended * onward / of_rows
-        transitions = law.transmat * ((ended * np.repeat(weights, lengths)[:, None] / of_rows).T @ ahead)
-        durations = _last_durations(blocks, law, shares * uncut)
+        chances, of_each = begun[:n_rows] / of_rows, np.repeat(weights, lengths)
+        ahead, whole, occupied = _backward(blocks, uncut * survival, chances, of_each)
+        is_lost = _lost(blocks, chances, ahead, likelihoods, log_emission > -np.inf)
+        transitions = law.transmat * ((ended * of_each[:, None] / of_rows).T @ ahead)
+        durations = _last_durations(blocks, law, chances * uncut * of_each[:, None])
         durations[:, : within.duration.shape[1]] += whole
         log_likelihoods = np.log(likelihoods) + np.add.reduceat(blocks.shifts[:n_rows], blocks.firsts)
-        smoothed = _occupied(blocks, begins, ends)
+        smoothed = occupied + _in_last_segment(blocks, chances * uncut * survival)
     return Renewals(log_likelihoods, smoothed, transitions, durations, is_lost)
 
 
@@ -122,13 +121,23 @@ def _rescale(blocks: Blocks, begun: Array, ended: Array, rows: slice, factor: fl
     blocks.shifts[rows] += np.log(each)
 
 
-def _backward(blocks: Blocks, last: Array, shares: Array) -> tuple[Array, Array, Array]:
-    """Return ``ahead``, ``transmat @ ahead`` (n_rows, n_states), and the durations of all segments but the last."""
+def _backward(blocks: Blocks, last: Array, chances: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """Walk back, from segments that reach to the end.
+
+    Returns
+    -------
+    ahead : (n_rows, n_states)
+    durations : (n_states, n_durations)
+        Expected numbers of all segments but the last ones, times weights.
+    occupied : (n_rows, n_states)
+        Probability of being in each state, in a segment that is not the last one.
+    """
     law, n_filled, n_rows = blocks.law, len(blocks.left), blocks.n_rows
     n_states, n_durations = law.duration.shape
-    ahead, begun = np.zeros((n_filled, n_states)), np.zeros((n_filled, n_states))
-    ahead[:n_rows], begun[:n_rows] = last, shares
+    ahead, begun, of_each = np.zeros((n_filled, n_states)), np.zeros((n_filled, n_states)), np.zeros(n_filled)
+    ahead[:n_rows], begun[:n_rows], of_each[:n_rows] = last, chances, weights
     onward_to, durations = np.zeros((n_states, n_filled + n_durations)), np.zeros_like(law.duration)
+    occupied = np.zeros_like(onward_to)
     for start in reversed(blocks.starts):
         stop = start + blocks.block
         onward, band = blocks.onward(start)
@@ -136,9 +145,11 @@ def _backward(blocks: Blocks, last: Array, shares: Array) -> tuple[Array, Array,
         now += np.matmul(onward[:, :, blocks.block :].transpose(1, 0, 2), after)[:, :, 0].T
         dtrsv(blocks.equations(onward), now.reshape(-1), lower=1, trans=1, diag=1, overwrite_x=1)
         onward_to[:, start:stop] = law.transmat @ now.T
-        following = windows(onward_to[:, start + 1 :], blocks.block, n_durations)
-        durations += np.einsum("sj,sjd,sjd->jd", begun[start:stop], band, following)
-    return ahead[:n_rows], onward_to[:, :n_rows].T, durations
+        segments = windows(onward_to[:, start + 1 :], blocks.block, n_durations) * band
+        segments *= begun[start:stop, :, None]
+        durations += np.tensordot(of_each[start:stop], segments, 1)
+        occupied[:, start : stop + n_durations] += blocks.covered(segments)
+    return ahead[:n_rows], durations, occupied[:, :n_rows].T
 
 
 def _survival(blocks: Blocks, law: Law) -> Array:
@@ -157,13 +168,15 @@ def _last_durations(blocks: Blocks, law: Law, chances: Array) -> Array:
     return np.asarray(law.duration * np.cumsum(shortest, axis=0).T)
 
 
-def _occupied(blocks: Blocks, begins: Array, ends: Array) -> Array:
-    """Return the probabilities of being in each state from those of beginning there, and of having ended there."""
-    flow = np.cumsum(begins - ends, axis=0)
-    before = np.zeros((len(blocks.firsts), flow.shape[1]))
-    before[1:] = flow[blocks.firsts[1:] - 1]
-    flow -= np.repeat(before, blocks.lengths, axis=0)
-    return np.clip(flow, 0.0, 1.0, out=flow)
+def _in_last_segment(blocks: Blocks, begins: Array) -> Array:
+    """Return the probabilities of being in the last segment, from those of its beginning in each row."""
+    occupied, total = np.zeros_like(begins), np.zeros((len(blocks.lengths), begins.shape[1]))
+    ends = blocks.firsts + blocks.lengths
+    for back in range(min(blocks.law.duration.shape[1], int(blocks.lengths.max())), 0, -1):
+        longer = np.flatnonzero(blocks.lengths >= back)
+        total[longer] += begins[ends[longer] - back]
+        occupied[ends[longer] - back] = total[longer]
+    return occupied
 
 
 def _lost(blocks: Blocks, begun: Array, ahead: Array, likelihoods: Array, is_possible: Booleans) -> Booleans:

@@ -141,3 +141,43 @@ def test_every_state_must_be_allowed_to_stay(allowed):
 def test_covariates_are_asked_for():
     with pytest.raises(ValueError, match="need covariates"):
         fit(HiddenMarkovModel(2, Poisson(), chain=Logit()), COUNTS, rng=0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "origin"), [(1e6, 0.0), (1e-6, 0.0), (1.0, 1e3), (1.0, 1e6), (1e9, 1e11), (1e-3, 7.0)]
+)
+def test_units_and_origin_of_covariates_do_not_matter(unit, origin):
+    """A thermometer in Kelvin or a clock in seconds since 1970 must not end elsewhere."""
+    rng = np.random.default_rng(0)
+    covariates, states = rng.normal(size=(300, 2)), np.zeros(300, dtype=int)
+    for t in range(1, 300):
+        states[t] = states[t - 1] ^ (rng.random() < 1 / (1 + np.exp(2 - 2 * covariates[t, 0])))
+    x = rng.poisson(np.where(states, 12, 2))[:, None].astype(float)
+    model = HiddenMarkovModel(2, Poisson(), chain=Logit())
+    plain = fit(model, Sequences(x, covariates=covariates), rng=0)
+    other = np.column_stack([origin + unit * covariates[:, 0], covariates[:, 1]])
+    found = fit(model, Sequences(x, covariates=other), rng=0)
+    assert found.converged
+    assert found.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-6)
+    slopes = found.params.chain.coefficients[..., 1:] * [unit, 1.0]
+    np.testing.assert_allclose(slopes, plain.params.chain.coefficients[..., 1:], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("ridge", [-1.0, np.nan, np.inf, "a", None])
+def test_a_ridge_is_a_precision(ridge):
+    with pytest.raises(ValueError, match="ridge, a precision, must be a finite number of at least 0"):
+        Logit(ridge=ridge)
+
+
+@pytest.mark.parametrize("allowed", [[[1, 0.5], [1, 1]], [[1, np.nan], [1, 1]], [["yes", "no"], ["no", "yes"]]])
+def test_transitions_are_allowed_or_not(allowed):
+    with pytest.raises(ValueError, match=r"allowed must hold True .* found"):
+        Logit(allowed=allowed)
+
+
+def test_covariates_of_other_columns_are_counted():
+    covariates = np.random.default_rng(0).normal(size=(len(COUNTS), 1))
+    model = HiddenMarkovModel(2, Poisson(), chain=Logit(ridge=1.0))
+    params = model.initialize(Sequences(COUNTS, covariates=covariates), np.random.default_rng(0))
+    with pytest.raises(ValueError, match="covariates have 2 columns, but the transitions depend on 1"):
+        model.log_likelihood(params, Sequences(COUNTS, covariates=np.column_stack([covariates, covariates])))

@@ -145,3 +145,16 @@ def test_an_impossible_sequence_has_likelihood_zero_and_finite_states():
     np.testing.assert_allclose(found.smoothed[:4], [[1, 0], [1, 0], [0, 1], [0.5, 0.5]], atol=1e-12)
     best = segment_viterbi(layout, startprob, transmat, log_duration, log_emission)
     assert best.log_joint.tolist() == [-np.inf, 0.0]
+
+
+@pytest.mark.parametrize("n_sequences", [1, 200], ids=["scaled walks", "walks in log space"])
+def test_small_probabilities_keep_their_digits(n_sequences):
+    """What is left of large ones after a subtraction would be rounding, which log-densities of -1e100 make heavy."""
+    startprob, transmat, log_duration = semi_markov_chain(2, 4, 3)
+    rng = np.random.default_rng(0)
+    rows = -rng.gamma(1.0, 60.0, size=(6, 2)) * (rng.random((6, 1)) < 0.8)
+    layout = Layout.of([6] * n_sequences, 2)
+    found = segment_posterior(layout, startprob, transmat, log_duration, np.tile(rows, (n_sequences, 1)))
+    smoothed = expected(startprob, transmat, log_duration, rows)[1]
+    assert 0 < smoothed.min() < 1e-30
+    np.testing.assert_allclose(found.smoothed[:6], smoothed, rtol=1e-11)
