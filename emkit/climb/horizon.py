@@ -17,6 +17,7 @@ from emkit.climb.chart import Chart
 from emkit.climb.evaluation import Evaluation
 from emkit.convergence import Monitor
 from emkit.point import Point, Stop
+from emkit.space import Simplex
 from emkit.space.coordinates import Entry
 
 Array = NDArray[np.float64]
@@ -63,6 +64,9 @@ def note_at_infinity(chart: Chart, monitor: Monitor, evaluation: Evaluation, poi
 
 
 def _is_outwards(entry: Entry, x: Array, step: Array) -> NDArray[np.bool_]:
+    if isinstance(entry.space, Simplex):
+        # Proportions have nowhere to run to.
+        return np.zeros(x.shape, dtype=bool)
     room = entry.space.room(x.reshape(entry.shape), np.sign(step).reshape(entry.shape)).ravel()
     return np.isinf(room) & (x * step > 0)
 

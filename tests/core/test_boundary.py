@@ -178,3 +178,23 @@ def test_no_maximum_of_a_classical_problem_is_sought_at_infinity(problem):
     for tol in (1e-2, 1e-6):
         result = emkit.fit(problem.model, problem.data, problem.start, tol=tol)
         assert not any("infinity" in note for note in result.notes)
+
+
+class Shares(Probit):
+    """Proportions that rise by next to nothing, with an objective that would still rise beyond one."""
+
+    def e_step(self, params, data):
+        return emkit.EStep(params, float(params[0]), 1.0)
+
+    def m_step(self, params, statistics):
+        step = (0.9 - params[0]) * 1e-6
+        return params + np.array([step, -step])
+
+    def space(self, params):
+        return space.Simplex()
+
+
+def test_proportions_have_nowhere_to_run_to():
+    result = emkit.fit(Shares(), None, np.array([0.5, 0.5]), accelerate=None, tol=1.0, max_iter=50)
+    assert result.rate >= 1 - 1e-4
+    assert not any("infinity" in note for note in result.notes)

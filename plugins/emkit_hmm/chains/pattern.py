@@ -18,10 +18,21 @@ Array = NDArray[np.float64]
 SMALLEST = float(np.nextafter(0.0, 1.0))
 
 
+def _numbers(value: Any, what: str) -> Array:
+    try:
+        return np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"{what} must be a number for each state or transition, in rows of the same length; found {value!r}."
+        raise ValueError(msg) from error
+
+
 def _known(value: Any) -> Array | None:
     if value is None:
         return None
-    array = read_only(np.array(value, dtype=np.float64))
+    array = read_only(_numbers(value, "Fixed probabilities"))
+    if array.ndim not in {1, 2}:
+        msg = f"Fixed probabilities are those of a start or of transitions, one or two axes; found shape {array.shape}."
+        raise ValueError(msg)
     wrong = (array < 0) | (array > 1)
     for index in np.argwhere(wrong)[:1]:
         msg = f"A fixed probability must be between 0 and 1; entry {tuple(index.tolist())} is {array[tuple(index)]}."
@@ -54,7 +65,7 @@ class Pattern:
     concentration: Any = attrs.field(default=1.0, eq=content)
 
     def __attrs_post_init__(self) -> None:
-        concentration = np.asarray(self.concentration, dtype=np.float64)
+        concentration = _numbers(self.concentration, "The concentration of a Dirichlet prior")
         if not (concentration >= 1).all() or not np.isfinite(concentration).all():
             msg = (
                 "The concentration of a Dirichlet prior must be at least 1 (1 is no prior): below, the posterior has "
@@ -64,12 +75,23 @@ class Pattern:
 
     def free(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Return which entries are estimated."""
-        if self.known is None:
-            return np.ones(shape, dtype=bool)
-        if self.known.shape != shape:
-            msg = f"Fixed probabilities must have shape {shape}, one for each state; found {self.known.shape}."
+        self.require_shape(shape)
+        return np.ones(shape, dtype=bool) if self.known is None else np.isnan(self.known)
+
+    def require_shape(self, shape: tuple[int, ...], place: str = "") -> None:
+        """Raise ValueError unless fixed probabilities and concentrations are for rows of that shape.
+
+        ``place`` is what the message adds, such as " of chain.start".
+        """
+        if self.known is not None and self.known.shape != shape:
+            msg = f"Fixed probabilities{place} must have shape {shape}, one for each state; found {self.known.shape}."
             raise ValueError(msg)
-        return np.isnan(self.known)
+        if np.ndim(self.concentration) and np.shape(self.concentration) != shape:
+            msg = (
+                f"The concentration{place} must be a number or have shape {shape}, one for each probability; found "
+                f"shape {np.shape(self.concentration)}."
+            )
+            raise ValueError(msg)
 
     def fill(self, rows: Array) -> Array:
         """Return rows of positive numbers as probabilities that keep the fixed ones."""
@@ -87,6 +109,7 @@ class Pattern:
 
     def added(self, shape: tuple[int, ...]) -> Array:
         """Return what the prior adds to counts."""
+        self.require_shape(shape)
         return np.broadcast_to(np.asarray(self.concentration, dtype=np.float64), shape) - 1
 
     def m_step(self, previous: Array, counts: Array) -> Array:
@@ -118,6 +141,16 @@ class Pattern:
     def is_exchangeable(self) -> bool:
         """Whether all states are treated alike."""
         return self.known is None and np.ndim(self.concentration) == 0
+
+
+def require_pattern(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Raise TypeError unless the field of a chain is a pattern: ``attrs.field(validator=require_pattern)``."""
+    if not isinstance(value, Pattern):
+        msg = (
+            f"{attribute.name} must be a Pattern, such as Pattern([1, 0]), whose probabilities are fixed; it is "
+            f"{value!r}."
+        )
+        raise TypeError(msg)
 
 
 def left_right(n_states: int, skip: int = 1) -> Array:

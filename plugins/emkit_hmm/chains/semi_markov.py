@@ -76,7 +76,8 @@ class SemiMarkov(Chain[SemiMarkovParams]):
     longest : int
         No segment is longer; the time of an E-step grows with it. Laws without an end are cut there.
     start, transitions : Pattern
-        What is fixed; the diagonal of the transitions is zero by nature.
+        What is fixed; the diagonal of the transitions is zero by nature. A diagonal entry fixed at one is a state that
+        is never left: its segments follow each other to the end, and their durations mean nothing.
     """
 
     durations: Durations[Any] = attrs.field(factory=PoissonDurations)
@@ -177,9 +178,18 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         ]
 
     def _moves(self, n_states: int) -> Pattern:
-        """Return the pattern of transitions with a zero diagonal."""
+        """Return the pattern of transitions with a zero diagonal, but for states that are never left."""
+        self.transitions.free((n_states, n_states))
         known = np.full((n_states, n_states), np.nan) if self.transitions.known is None else self.transitions.known
-        known = np.where(np.eye(n_states, dtype=bool), 0.0, known)
+        staying = np.diag(known)
+        for state in np.flatnonzero(~np.isnan(staying) & (staying != 0) & (staying != 1)):
+            msg = (
+                f"Transitions of a semi-Markov chain lead from one segment to the next, so that row {state} cannot fix "
+                f"{staying[state]:g} on the diagonal: how long a state lasts is the law of durations. Give 0 or NaN "
+                "there, or 1 in a row of zeros for a state that is never left."
+            )
+            raise ValueError(msg)
+        known = np.where(np.eye(n_states, dtype=bool), np.where(staying == 1, 1.0, 0.0), known)
         alone = (np.isnan(known).sum(axis=1) == 1)[:, None] & np.isnan(known)
         rest = 1 - np.nansum(known, axis=1, keepdims=True)
         return Pattern(np.where(alone, rest, known), self.transitions.concentration)

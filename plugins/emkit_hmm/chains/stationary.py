@@ -159,6 +159,13 @@ def _by_elimination(transmat: Array) -> Array | None:
     and Heyman 1985, Operations Research 33:1107).
     """
     left = np.array(transmat, dtype=np.float64)
+    # What overflows is seen at the end.
+    with np.errstate(over="ignore", invalid="ignore"):
+        start = _eliminated(left)
+    return None if start is None or not np.isfinite(start).all() else np.asarray(start / start.sum())
+
+
+def _eliminated(left: Array) -> Array | None:
     for state in range(len(left) - 1, 0, -1):
         leaving = left[state, :state].sum()
         if not leaving > 0:
@@ -168,7 +175,7 @@ def _by_elimination(transmat: Array) -> Array | None:
     start = np.ones(len(left))
     for state in range(1, len(left)):
         start[state] = start[:state] @ left[:state, state]
-    return np.asarray(start / start.sum()) if np.isfinite(start).all() else None
+    return start
 
 
 def _by_least_squares(transmat: Array) -> Array:

@@ -124,4 +124,11 @@ def _to_come(covariates: Any, sequences: PreparedSequences, steps: int) -> Array
             f"(n_sequences, steps, n_covariates) = {shape}; found {None if found is None else found.shape}."
         )
         raise ValueError(msg)
+    if not np.isfinite(found).all():
+        sequence, step, column = np.argwhere(~np.isfinite(found))[0]
+        msg = (
+            f"covariates of the steps to come must be finite numbers; in sequence {sequence}, step {step}, column "
+            f"{column} there is {found[sequence, step, column]}."
+        )
+        raise ValueError(msg)
     return found.reshape(-1, n_covariates)

@@ -65,9 +65,14 @@ class OnlineFilter:
             NaN where nothing was seen.
         covariates : (n_covariates,), optional
             Where transitions depend on any: those of the step to this row.
+
+        Raises
+        ------
+        ValueError
+            If the row or the covariates are of another form, or hold what may not be; nothing has changed then.
         """
         expansion = self._expansion(covariates)
-        prepared = self.model.prepare(np.atleast_2d(np.asarray(row, dtype=np.float64)))
+        prepared = self.model.prepare(_one_row(row, "row"))
         if self.model.emission.looks_back:
             msg = f"{type(self.model.emission).__name__} looks at earlier rows, which an online filter does not keep."
             raise ValueError(msg)
@@ -87,10 +92,26 @@ class OnlineFilter:
         """Return the chain with one matrix, that of the next step."""
         if self._lasting is not None:
             return self._lasting
-        one = None if covariates is None else np.atleast_2d(np.asarray(covariates, dtype=np.float64))
+        one = None if covariates is None else _one_row(covariates, "covariates")
+        if one is not None and self._known is None:
+            # No step leads to the first row.
+            one = np.nan_to_num(one)
+        if one is not None and not np.isfinite(one).all():
+            msg = f"covariates of a step must be finite numbers; found {one[0]}."
+            raise ValueError(msg)
         found = self.model.chain.expanded(self.params.chain, one)
         return attrs.evolve(found, transmat=found.transmat[0])
 
     def _ahead(self, expansion: Expansion) -> Array:
         """Return the probabilities of the positions at the next row."""
         return expansion.startprob if self._known is None else self._known @ expansion.transmat
+
+
+def _one_row(value: Any, name: str) -> Array:
+    """Return a row (1, n), or raise if there are several."""
+    array = np.asarray(value, dtype=np.float64)
+    row = array[None] if array.ndim == 1 else np.atleast_2d(array)
+    if row.ndim != 2 or len(row) != 1:
+        msg = f"{name} must hold one row, of shape (n,); found shape {array.shape}. Give one row after the other."
+        raise ValueError(msg)
+    return row

@@ -18,6 +18,7 @@ from emkit_hmm import (
     PoissonDurations,
     SemiMarkov,
     SemiMarkovParams,
+    left_right,
 )
 from regimes import COUNTS, forms
 from scipy.special import logsumexp
@@ -133,6 +134,35 @@ def test_transitions_may_be_fixed_and_never_lead_to_the_same_state():
     np.testing.assert_array_equal(np.diag(transmat), 0)
     np.testing.assert_allclose(transmat[[0, 2]], [[0, 1, 0], [0.25, 0.75, 0]])
     assert result.n_parameters == 2 + 1 + 3 + 3
+
+
+def test_a_last_state_that_is_never_left():
+    """From left to right, with states of 4 and 7 steps on average before the last one."""
+    rng = np.random.default_rng(0)
+    lasts = 1 + rng.poisson([3.0, 6.0], size=(40, 2))
+    paths = [np.repeat([0, 1, 2], [*last, 25 - last.sum()]) if last.sum() < 25 else None for last in lasts]
+    sequences = [rng.poisson([2.0, 15.0, 60.0])[None].T[path].astype(float) for path in paths if path is not None]
+    start = Pattern([1.0, 0.0, 0.0])
+    chain = SemiMarkov(PoissonDurations(), longest=20, start=start, transitions=Pattern(left_right(3)))
+    result = fit(HiddenMarkovModel(3, Poisson(), chain=chain), sequences, rng=0, n_starts=3)
+    transmat = result.params.chain.transmat
+    np.testing.assert_allclose(transmat, [[0, 1, 0], [0, 0, 1], [0, 0, 1]])
+    assert result.converged
+    kept = lasts[[path is not None for path in paths]]
+    np.testing.assert_allclose(result.params.chain.durations.rates[:2], kept.mean(axis=0) - 1, rtol=0.02)
+
+
+@pytest.mark.parametrize("row", [[0.5, 0.5], [0.5, np.nan]])
+def test_a_diagonal_says_nothing_of_how_long_a_state_lasts(row):
+    chain = SemiMarkov(transitions=Pattern([row, [np.nan, np.nan]]))
+    with pytest.raises(ValueError, match=r"row 0 cannot fix 0\.5 on the diagonal"):
+        fit(HiddenMarkovModel(2, Poisson(), chain=chain), COUNTS, rng=0)
+
+
+def test_fixed_transitions_are_those_of_all_states():
+    chain = SemiMarkov(transitions=Pattern(np.full((3, 3), np.nan)))
+    with pytest.raises(ValueError, match=r"must have shape \(2, 2\)"):
+        fit(HiddenMarkovModel(2, Poisson(), chain=chain), COUNTS, rng=0)
 
 
 def test_one_state_has_no_segments():

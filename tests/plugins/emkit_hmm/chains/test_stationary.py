@@ -135,3 +135,10 @@ def test_rare_transitions_lose_no_digits(rare):
     transmat += np.diag(1 - transmat.sum(axis=1))
     expected = np.cumprod(np.r_[1.0, births / deaths])
     np.testing.assert_allclose(stationary_distribution(transmat), expected / expected.sum(), rtol=1e-13)
+
+
+def test_transitions_next_to_impossible_give_no_warning_of_overflow():
+    transmat = np.array([[0.0, 1e-310, 1.0], [0.5, 0.5, 0.0], [1.0, 1e-320, 0.0]])
+    np.testing.assert_allclose(
+        stationary_distribution(transmat / transmat.sum(axis=1, keepdims=True)), [0.5, 0, 0.5], atol=1e-12
+    )

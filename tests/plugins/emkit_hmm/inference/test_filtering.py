@@ -128,3 +128,32 @@ def test_an_online_filter_refuses_emissions_that_look_back_even_in_a_part():
     params = emkit.fit(model, x, rng=0, max_iter=20).params
     with pytest.raises(ValueError, match="looks at earlier rows"):
         OnlineFilter(model, params).update(x[0])
+
+
+@pytest.mark.parametrize(
+    ("row", "covariates", "message"),
+    [
+        (ROWS[:2], COVARIATES[1], r"row must hold one row, of shape \(n,\); found shape \(2, "),
+        (ROWS[1], COVARIATES[:2], r"covariates must hold one row, of shape \(n,\); found shape \(2, "),
+        (ROWS[1], COVARIATES[1] * np.nan, "covariates of a step must be finite numbers; found"),
+        (ROWS[1], COVARIATES[1] * np.inf, "covariates of a step must be finite numbers; found"),
+    ],
+)
+def test_an_online_filter_refuses_what_is_not_one_row_and_stays_as_it_was(row, covariates, message):
+    model, params = model_and_params("logit")
+    online, other = OnlineFilter(model, params), OnlineFilter(model, params)
+    for each in (online, other):
+        # No step leads to the first row, whose covariates may be missing.
+        each.update(ROWS[0], COVARIATES[0] * np.nan)
+    with pytest.raises(ValueError, match=message):
+        online.update(row, covariates)
+    assert (online.n_steps, online.log_likelihood) == (1, other.log_likelihood)
+    np.testing.assert_array_equal(online.update(ROWS[1], COVARIATES[1]), other.update(ROWS[1], COVARIATES[1]))
+
+
+def test_covariates_of_steps_to_come_must_be_numbers():
+    model, params = model_and_params("logit")
+    ahead = np.zeros((len(data_for(model).lengths), 2, COVARIATES.shape[1]))
+    ahead[1, 1, 0] = np.nan
+    with pytest.raises(ValueError, match="in sequence 1, step 1, column 0 there is nan"):
+        predicted_states(model, params, data_for(model), 2, ahead)
