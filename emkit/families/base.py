@@ -184,6 +184,14 @@ class Family(ABC, Generic[FamilyParams]):
         """
         raise MissingCapabilityError(_missing(self, "cumulative(params, x)"))
 
+    def survival(self, params: FamilyParams, x: Any) -> tuple[Array, Array]:
+        """Return ``P(X >= x[n] | component k)`` and ``P(X > x[n] | component k)``: what ``cumulative`` leaves of one.
+
+        Families that can tell it from one by more than rounding do.
+        """
+        below, up_to = self.cumulative(params, x)
+        return 1.0 - below, 1.0 - up_to
+
     def permuted(self, params: FamilyParams, order: Labels) -> FamilyParams:
         """Return params with component ``order[k]`` as the new component k."""
         return tree.replace_leaves(

@@ -204,12 +204,11 @@ class Mixture(Family[MixtureParams]):
 
     def cumulative(self, params: MixtureParams, x: Any) -> tuple[Array, Array]:
         """Return the weighted distribution functions of the parts."""
-        pairs = [self.family.cumulative(part, x) for part in _parts(params)]
-        below, reached = (
-            np.stack([side @ weights for side, weights in zip(sides, params.weights, strict=True)], axis=1)
-            for sides in zip(*pairs, strict=True)
-        )
-        return below, reached
+        return _weighted(params.weights, [self.family.cumulative(part, x) for part in _parts(params)])
+
+    def survival(self, params: MixtureParams, x: Any) -> tuple[Array, Array]:
+        """Return the weighted survival functions of the parts."""
+        return _weighted(params.weights, [self.family.survival(part, x) for part in _parts(params)])
 
     def notes(self, params: MixtureParams, statistics: MixtureStatistics | None = None) -> Sequence[str]:
         """Return the notes of all parts, each with its component."""
@@ -256,6 +255,15 @@ def _parts(params: MixtureParams) -> list[Any]:
 def _stack(parts: list[Any]) -> Any:
     """Return inner params, one for each component, as one."""
     return tree.map_leaves(lambda *leaves: np.stack(leaves), *parts)
+
+
+def _weighted(weights: Array, pairs: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Return both members of the pairs of all components, their parts (n_samples, n_mix) weighted and added up."""
+    first, second = (
+        np.stack([side @ own for side, own in zip(sides, weights, strict=True)], axis=1)
+        for sides in zip(*pairs, strict=True)
+    )
+    return first, second
 
 
 def _log_sum(joint: Array) -> Array:

@@ -163,13 +163,22 @@ class Gaussian(Family[GaussianParams]):
 
     def cumulative(self, params: GaussianParams, x: Rows) -> tuple[Array, Array]:
         """Return ``P(X <= x[n] | component k)``, twice: a Gaussian has no steps. Of a single column."""
+        below: Array = special.ndtr(self._quantiles(params, x))
+        return below, below
+
+    def survival(self, params: GaussianParams, x: Rows) -> tuple[Array, Array]:
+        """Return ``P(X > x[n] | component k)``, twice."""
+        above: Array = special.ndtr(-self._quantiles(params, x))
+        return above, above
+
+    def _quantiles(self, params: GaussianParams, x: Rows) -> Array:
+        """Return the rows of a single column, standardised by every component."""
         matrix = _matrix(x)
         if matrix.shape[1] != 1:
             msg = f"A distribution function needs a single column; the rows have {matrix.shape[1]}."
             raise ValueError(msg)
         variances = self.covariance.to_full(params.covariances, *params.means.shape)[:, 0, 0]
-        below: Array = special.ndtr((matrix - params.means[:, 0]) / np.sqrt(variances))
-        return below, below
+        return np.asarray((matrix - params.means[:, 0]) / np.sqrt(variances))
 
     def _start(self, x: Rows, responsibilities: Array) -> GaussianParams:
         """Return params to begin from: those of all rows together, where some component has none of its own."""

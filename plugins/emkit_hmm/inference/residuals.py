@@ -60,15 +60,20 @@ def pseudo_residuals(
         weights = predicted(model, params, sequences)
     else:
         weights = without_own_row(model, params, sequences)
-    below, up_to = model.emission.cumulative(params.emission, sequences.rows)
     seen = slice(None) if sequences.seen is None else sequences.seen
-    weights = weights[seen]
-    probabilities = np.full((2, len(sequences.x)), np.nan)
-    for place, cumulative in enumerate((below, up_to)):
-        probabilities[place, seen] = np.clip((weights * model.ties.spread(cumulative)).sum(axis=1), 0.0, 1.0)
-    probabilities[:, np.isnan(sequences.x).all(axis=1)] = np.nan
-    lower, upper = ndtri(probabilities)
-    return PseudoResiduals(lower, upper, ndtri(probabilities.mean(axis=0)))
+    lower_tails, upper_tails = np.full((2, len(sequences.x)), np.nan), np.full((2, len(sequences.x)), np.nan)
+    for tails, function in ((lower_tails, model.emission.cumulative), (upper_tails, model.emission.survival)):
+        for tail, of_components in zip(tails, function(params.emission, sequences.rows), strict=True):
+            tail[seen] = (weights[seen] * model.ties.spread(of_components)).sum(axis=1)
+    lower_tails[:, np.isnan(sequences.x).all(axis=1)] = np.nan
+    lower, upper = _quantiles(lower_tails, upper_tails)
+    return PseudoResiduals(lower, upper, _quantiles(lower_tails.mean(axis=0), upper_tails.mean(axis=0)))
+
+
+def _quantiles(below: Array, above: Array) -> Array:
+    """Return normal quantiles from probabilities of both tails: the smaller one has the digits."""
+    quantiles = np.where(below <= above, ndtri(np.clip(below, 0.0, 1.0)), -ndtri(np.clip(above, 0.0, 1.0)))
+    return np.where(np.isnan(below), np.nan, quantiles)
 
 
 def without_own_row(model: HiddenMarkovModel, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:

@@ -106,3 +106,16 @@ def test_a_row_that_is_impossible_in_a_state_does_not_rule_the_state_out_for_its
     expected = model.posterior(params, gap)[3]
     np.testing.assert_allclose(without_own_row(model, params, x)[3], expected, rtol=1e-10)
     assert pseudo_residuals(model, params, x).upper[3] == pytest.approx(stats.norm.ppf(0.5 * expected[1]), rel=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["ordinary", "forecast"])
+def test_both_tails_keep_their_digits(kind):
+    x = np.array([-30.0, -10.0, 0.0, 10.0, 30.0])[:, None]
+    model = HiddenMarkovModel(1, Gaussian("diag"))
+    constants = np.zeros(1), np.ones(1)
+    params = HiddenMarkovParams(
+        MarkovParams(np.ones(1), np.ones((1, 1))), GaussianParams(np.zeros((1, 1)), np.ones((1, 1)), *constants)
+    )
+    found = pseudo_residuals(model, params, x, kind)
+    for part in (found.lower, found.upper, found.middle):
+        np.testing.assert_allclose(part, x[:, 0], rtol=1e-12)
