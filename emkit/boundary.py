@@ -37,21 +37,21 @@ def notes_on_the_way(
     points, images : sequences of (n_entries,)
         x and F(x) of the last points, in units of each entry's scale.
     is_at_rest : bool
-        Whether the fit has ended by itself. If it was cut, the ratio must have been the same a step before: that of
-        the first steps, which are large, says nothing of where they lead.
+        Whether the fit has ended by itself. If it was cut, the ratio must have been the same for two steps before:
+        that of the first steps, which are large, says nothing of where they lead.
     """
     ratio = _ratio(points, images, -1)
     if ratio is None:
         return []
     with np.errstate(divide="ignore", invalid="ignore"):
         is_told = (ratio > 0) & (ratio < 1)
-        if not is_at_rest:
-            earlier = _ratio(points, images, -2)
+        for last in () if is_at_rest else (-2, -3):
+            earlier = _ratio(points, images, last)
             if earlier is None:
                 return []
             is_told &= np.abs(ratio - earlier) <= STEADY * (1 - ratio)
         ahead = np.where(is_told, (images[-1] - points[-1]) * ratio / (1 - ratio), 0.0)
-    notes = (_note(entry, coordinates, images[-1], ahead, ratio) for entry in coordinates.entries)
+    notes = (_note(entry, coordinates, points[-1], images[-1], ahead, ratio) for entry in coordinates.entries)
     return [note for note in notes if note]
 
 
@@ -63,7 +63,9 @@ def _ratio(points: Sequence[Array], images: Sequence[Array], last: int) -> Array
         return np.asarray((images[last] - points[last]) / (images[last - 1] - points[last - 1]))
 
 
-def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Array, ratio: Array) -> str | None:
+def _note(  # noqa: PLR0917
+    entry: Entry, coordinates: Coordinates[Any], point: Array, image: Array, ahead: Array, ratio: Array
+) -> str | None:
     place, scale = entry.place, coordinates.scale[entry.place]
     value, way = image[place] * scale, ahead[place] * scale
     room = entry.space.room(value.reshape(entry.shape), np.sign(way).reshape(entry.shape)).ravel()
@@ -72,7 +74,8 @@ def _note(entry: Entry, coordinates: Coordinates[Any], image: Array, ahead: Arra
     going = np.flatnonzero((((np.abs(way) >= SHARE * room) & (room > 0)) | (below <= NEAR * scale)) & ~bound)
     if going.size == 0:
         return None
-    named = ", ".join(named_value(entry, int(index), float(value[index])) for index in going[:NAMED])
+    here = point[place] * scale
+    named = ", ".join(named_value(entry, int(index), float(here[index])) for index in going[:NAMED])
     more = f" and {going.size - NAMED} more" if going.size > NAMED else ""
     verb = "is" if going.size == 1 else "are"
     is_slow = np.nan_to_num(ratio[place][going]).max() > SUBLINEAR

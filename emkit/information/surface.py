@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 INWARD = tuple(10.0**k for k in range(-7, 0))
 #: An entry as close to its bound as this, relative to its size, may be on the way there.
 NEAR = 1e-5
+#: Of a shift that leaves the space these shares are tried.
+SHARES = tuple(2.0**-k for k in range(41))
 #: Gain in nats that nobody misses.
 NEGLIGIBLE = 1e-4
 #: Rounding of an objective, relative to its size.
@@ -138,6 +140,10 @@ class Surface:
         slopes += self.directions @ np.where(self.directions.any(axis=0), gradient, 0.0)
         return slopes
 
+    def em_gain(self) -> float:
+        """Return what one EM step gains."""
+        return self.objective_at(self.model.m_step(self.params, self.center_step.statistics)) - self.center
+
     def image(self, shift: Array) -> Array | None:
         """Return where plain EM takes shifted entries: ``EM(params + shift) - params`` along the free directions."""
         params = self.at(shift)
@@ -165,10 +171,11 @@ class Surface:
         There is no room for differences, and a curvature at the foot of a slope says nothing.
         """
         size = float(self.typical(direction[None])[0])
-        if len(self.open_sides(direction, size)) != 1:
+        sides = self.open_sides(direction, size)
+        if len(sides) != 1:
             return False
         slope, _, _ = self.inside(direction, size)
-        approaches = -NEGLIGIBLE < slope * NEAR * size < 0
+        approaches = -NEGLIGIBLE < slope * self.room(-sides[0] * NEAR * size * direction) * NEAR * size < 0
         if approaches:
             touched = np.flatnonzero(direction)
             # A simplex direction takes from the largest entry of the row, which is not the one near the bound.
@@ -178,6 +185,10 @@ class Surface:
     def open_sides(self, direction: Array, size: float) -> list[float]:
         """Return to which sides a short step along a direction stays in the space."""
         return [sign for sign in (1.0, -1.0) if self.at(sign * NEAR * size * direction) is not None]
+
+    def room(self, shift: Array) -> float:
+        """Return which share of a shift stays in the space, to a factor of two; zero where none of `SHARES` does."""
+        return next((share for share in SHARES if self.at(share * shift) is not None), 0.0)
 
     def inside(self, direction: Array, size: float) -> tuple[float, float, Array]:
         """Return slope and gain of moving from a bound into the space, and the best shift found; the steeper side."""

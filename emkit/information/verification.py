@@ -158,7 +158,7 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
     curvatures = np.maximum(np.abs(eigenvalues), SMALLEST)
     gap = float(np.sum(slopes**2 / curvatures) / 2)
     if gap >= STATIONARY:
-        gap = min(gap, _climbed(surface, (vectors @ (slopes / curvatures) / scale) @ surface.directions))
+        gap = min(gap, _climbed(surface, vectors @ (slopes / curvatures) / scale))
     smallest = float(eigenvalues[0]) if len(eigenvalues) else float("inf")
     if information.silent:
         smallest = min(smallest, 0.0)
@@ -184,19 +184,24 @@ def verify(model: Any, params: Any, data: Any, method: str = "auto") -> Verifica
 
 
 def _climbed(surface: Surface, newton: Array) -> float:
-    """Return what the objective gains along a Newton step, in nats, at the best of several lengths.
+    """Return what the objective gains along a Newton step (n_free,), in nats, at the best of several lengths, or by EM.
 
     Next to a bound where curvature changes fast, as that of a variance on its way to zero, the quadratic promises far
-    more than there is.
+    more than there is. Parts of the step that leave the space alone are cut at its edge, so as not to hold the others.
     """
-    return max(0.0, *(surface.objective(length * newton) - surface.center for length in NEWTON_LENGTHS))
+    parts = newton[:, None] * surface.directions
+    inside = np.sum([surface.room(part) * part for part in parts], axis=0)
+    gains = (surface.objective(length * inside) - surface.center for length in NEWTON_LENGTHS)
+    return max(0.0, surface.em_gain(), *gains)
 
 
 def _kind(information: ObservedInformation, smallest: float, gap: float, bounds: list[Bound]) -> str:
     unknown = singular_below(information)
+    if gap >= STATIONARY:
+        return "not stationary"
     if smallest < -max(SADDLE, unknown):
         return "saddle"
-    if gap >= STATIONARY or not all(bound.holds for bound in bounds):
+    if not all(bound.holds for bound in bounds):
         return "not stationary"
     return "maximum" if smallest > unknown else "not determined"
 

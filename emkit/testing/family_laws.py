@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from emkit import tree
 from emkit.space import Fixed, spaces_of
-from emkit.space.assignment import n_free, outside
+from emkit.space.assignment import outside
 from emkit.testing.family_case import (
     FamilyCase,
     content,
@@ -23,7 +22,11 @@ from emkit.testing.family_case import (
     replace,
     take,
 )
-from emkit.testing.laws import SAMPLING_RISK, DoesNotApply, same, vars_of
+from emkit.testing.family_draws import (
+    samples_refitted_from_the_truth_stay_near_it,
+    the_density_adds_up_to_the_share_of_draws,
+)
+from emkit.testing.laws import DoesNotApply, same, vars_of
 
 #: Steps by which a maximum is probed, relative to the size of the params.
 PROBES = (1e-2, 1e-3, 1e-4)
@@ -31,7 +34,6 @@ PROBES = (1e-2, 1e-3, 1e-4)
 PROBE_GAIN = 1e-6
 #: How far two ways to one number may differ by rounding, relative to the size of a field.
 RTOL = 1e-8
-SAMPLE_ROWS = 2000
 
 
 def log_densities_are_numbers(case: FamilyCase) -> None:
@@ -248,29 +250,6 @@ def rows_that_miss_can_be_taken_out(case: FamilyCase) -> None:
     assert np.allclose(found, expected, rtol=RTOL, atol=RTOL), "Rows of NaN change the log-density of the others."
 
 
-def samples_refitted_from_the_truth_stay_near_it(case: FamilyCase) -> None:
-    """A fit to rows drawn from the params gains no more over these than chance allows (a likelihood ratio)."""
-    family, rng = case.family, case.rng()
-    truth = family.fitted(case.x, case.shares())
-    components = rng.integers(0, case.n_components, size=SAMPLE_ROWS)
-    seen = case.raw[~np.isnan(case.raw).any(axis=1)]
-    templates = seen[rng.integers(0, len(seen), size=SAMPLE_ROWS)]
-    drawn = family.simulate(truth, components, templates, rng)
-    assert drawn.shape == templates.shape, f"simulate gave the shape {drawn.shape}, not {templates.shape}."
-    lengths = None if case.lengths is None else np.array([SAMPLE_ROWS])
-    fresh = FamilyCase.of(family, drawn, case.n_components, lengths)
-    shares = np.eye(case.n_components)[components[SAMPLE_ROWS - len(fresh.x) :]]
-    refitted = truth
-    for _ in range(50):
-        refitted = family.fitted(fresh.x, shares, refitted)
-    gain = 2 * (fresh.log_likelihood(refitted, shares) - fresh.log_likelihood(truth, shares))
-    limit = float(special.chdtri(max(n_free(spaces_of(family, truth), truth), 1), SAMPLING_RISK))
-    assert gain <= limit, (
-        f"Refitting rows drawn from the truth gained {gain / 2:.1f} nats, chance allows {limit / 2:.1f}: the sampler "
-        "and log_density describe different distributions."
-    )
-
-
 FamilyLaw = Callable[[FamilyCase], None]
 
 #: Every law of families, in the order in which they are worth reading.
@@ -288,5 +267,6 @@ FAMILY_LAWS: tuple[FamilyLaw, ...] = (
     an_empty_component_starts_as_all_rows_together,
     rows_that_miss_can_be_taken_out,
     the_complete_score_is_the_gradient,
+    the_density_adds_up_to_the_share_of_draws,
     samples_refitted_from_the_truth_stay_near_it,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numbers
 from typing import Any, ClassVar
 
 import attrs
@@ -73,10 +72,14 @@ def _allowed(value: Any) -> NDArray[np.bool_] | None:
 
 
 def _ridge(value: Any) -> float:
-    if not isinstance(value, numbers.Real) or not 0 <= value < np.inf:
+    try:
+        ridge = float(value)
+    except (TypeError, ValueError):
+        ridge = np.nan
+    if not 0 <= ridge < np.inf:
         msg = f"ridge, a precision, must be a finite number of at least 0 (0 is no prior); found {value!r}."
         raise ValueError(msg)
-    return float(value)
+    return ridge
 
 
 @attrs.frozen

@@ -158,6 +158,13 @@ class WithHalfAScore(Rayleigh):
         return attrs.evolve(score, scales=score.scales / 2)
 
 
+class WithoutAFactor(Rayleigh):
+    """Of no consequence for any fit, but for the log-likelihood."""
+
+    def log_density(self, params, x):
+        return super().log_density(params, x) - np.log(x)
+
+
 class WithAnotherSampler(Rayleigh):
     def sample(self, params, components, rng):
         return 1.2 * super().sample(params, components, rng)
@@ -180,6 +187,7 @@ BROKEN = {
     WithoutWeights: "weights_count_as_repetitions",
     WithoutPatienceForGaps: "rows_that_miss_can_be_taken_out",
     WithHalfAScore: "the_complete_score_is_the_gradient",
+    WithoutAFactor: "the_density_adds_up_to_the_share_of_draws",
     WithAnotherSampler: "samples_refitted_from_the_truth_stay_near_it",
 }
 
