@@ -13,7 +13,7 @@ from emkit.space import Real, Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior, sample_path
 from emkit_hmm.chains.markov import cooled, ratio
 from emkit_hmm.chains.multinomial import Departures, log_probabilities
-from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.chains.pattern import Pattern, as_pattern
 from emkit_hmm.chains.separation import notes_on_repetition, notes_on_separation, spread_of
 from emkit_hmm.kernels.varying import forward_backward_varying
 from emkit_hmm.prepared import PreparedSequences
@@ -100,7 +100,7 @@ class Logit(Chain[LogitParams]):
 
     allowed: Any = attrs.field(default=None, converter=_allowed, eq=attrs.cmp_using(eq=np.array_equal), hash=False)
     ridge: float = attrs.field(default=0.0, converter=_ridge)
-    start: Pattern = attrs.field(factory=Pattern)
+    start: Pattern = attrs.field(factory=Pattern, converter=as_pattern)
 
     is_additive: ClassVar[bool] = False
     needs_covariates: ClassVar[bool] = True

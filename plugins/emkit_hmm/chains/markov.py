@@ -10,7 +10,7 @@ import numpy as np
 from emkit import space
 from emkit.space import Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
-from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.chains.pattern import Pattern, as_pattern
 from emkit_hmm.kernels.layout import Layout
 from emkit_hmm.kernels.smoothing import forward_backward
 from emkit_hmm.prepared import PreparedSequences
@@ -58,14 +58,14 @@ class Markov(Chain[MarkovParams]):
 
     Attributes
     ----------
-    start : Pattern
+    start : Pattern, or array of fixed probabilities with NaN where they are estimated
         Which probabilities of the start are fixed, and their prior.
     transitions : Pattern
         The same for the rows of the transition matrix.
     """
 
-    start: Pattern = attrs.field(factory=Pattern)
-    transitions: Pattern = attrs.field(factory=Pattern)
+    start: Pattern = attrs.field(factory=Pattern, converter=as_pattern)
+    transitions: Pattern = attrs.field(factory=Pattern, converter=as_pattern)
 
     @property
     def is_exchangeable(self) -> bool:

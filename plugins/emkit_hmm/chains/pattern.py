@@ -153,6 +153,19 @@ def require_pattern(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None
         raise TypeError(msg)
 
 
+def as_pattern(value: Any) -> Pattern:
+    """Return a pattern from one, from None (nothing is fixed), or from an array of fixed probabilities."""
+    if isinstance(value, Pattern):
+        return value
+    if isinstance(value, str | type):
+        msg = (
+            "Give a Pattern, or an array of probabilities with NaN where they are estimated, such as left_right(3); "
+            f"found {value!r}."
+        )
+        raise TypeError(msg)
+    return Pattern(value)
+
+
 def left_right(n_states: int, skip: int = 1) -> Array:
     """Return fixed transitions of a chain that only goes on: from state i to i, ..., i + skip.
 

@@ -14,7 +14,7 @@ from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosteri
 from emkit_hmm.chains.cut import Durations
 from emkit_hmm.chains.durations import PoissonDurations
 from emkit_hmm.chains.markov import notes_on_unvisited, random_rows, ratio
-from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.chains.pattern import Pattern, as_pattern
 from emkit_hmm.kernels.semi_markov import segment_posterior
 from emkit_hmm.prepared import PreparedSequences
 
@@ -24,6 +24,15 @@ LOST = 1e-6
 
 def _longest(value: Any) -> int:
     return whole_number(value, "longest")
+
+
+def _is_law(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if not isinstance(value, Durations):
+        msg = (
+            "durations must be PoissonDurations(), NegativeBinomialDurations(), FreeDurations() or another law of how "
+            f"long a state lasts; found {value!r}."
+        )
+        raise TypeError(msg)
 
 
 @attrs.frozen(eq=False)
@@ -80,10 +89,10 @@ class SemiMarkov(Chain[SemiMarkovParams]):
         is never left: its segments follow each other to the end, and their durations mean nothing.
     """
 
-    durations: Durations[Any] = attrs.field(factory=PoissonDurations)
+    durations: Durations[Any] = attrs.field(factory=PoissonDurations, validator=_is_law)
     longest: int = attrs.field(default=50, converter=_longest)
-    start: Pattern = attrs.field(factory=Pattern)
-    transitions: Pattern = attrs.field(factory=Pattern)
+    start: Pattern = attrs.field(factory=Pattern, converter=as_pattern)
+    transitions: Pattern = attrs.field(factory=Pattern, converter=as_pattern)
 
     @property
     def is_exchangeable(self) -> bool:

@@ -8,8 +8,8 @@ import numpy as np
 from emkit import space
 from emkit.space import Space
 from emkit_hmm.chains.base import Array, Chain, Expansion, Integers, PathPosterior
-from emkit_hmm.chains.markov import MarkovStatistics, cooled, random_rows, ratio
-from emkit_hmm.chains.pattern import Pattern
+from emkit_hmm.chains.markov import MarkovStatistics, cooled, notes_on_unvisited, random_rows, ratio
+from emkit_hmm.chains.pattern import Pattern, as_pattern
 from emkit_hmm.kernels.smoothing import forward_backward
 from emkit_hmm.prepared import PreparedSequences
 
@@ -52,7 +52,7 @@ class Stationary(Chain[StationaryParams]):
     transitions : Pattern
     """
 
-    transitions: Pattern = attrs.field(factory=Pattern)
+    transitions: Pattern = attrs.field(factory=Pattern, converter=as_pattern)
 
     @property
     def is_exchangeable(self) -> bool:
@@ -135,6 +135,10 @@ class Stationary(Chain[StationaryParams]):
     def log_prior(self, params: StationaryParams) -> float:
         """Return the log-density of the Dirichlet prior."""
         return self.transitions.log_prior(params.transmat)
+
+    def notes(self, params: StationaryParams) -> list[str]:
+        """Return a sentence for each state in which the chain is not in the long run."""
+        return notes_on_unvisited(stationary_distribution(params.transmat), params.transmat)
 
     def complete_score(self, params: StationaryParams, statistics: MarkovStatistics) -> StationaryParams:
         """Return the gradient of the expected log-likelihood of the paths, that of the start included."""

@@ -33,6 +33,7 @@ class OnlineFilter:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from emkit import datasets
     >>> from emkit_hmm import OnlineFilter, PoissonHMM
     >>> counts = datasets.earthquakes().values
@@ -92,11 +93,14 @@ class OnlineFilter:
         """Return the chain with one matrix, that of the next step."""
         if self._lasting is not None:
             return self._lasting
-        one = None if covariates is None else _one_row(covariates, "covariates")
-        if one is not None and self._known is None:
+        if covariates is None:
+            msg = "Transitions depend on covariates: give those of the step, update(row, covariates)."
+            raise ValueError(msg)
+        one = _one_row(covariates, "covariates")
+        if self._known is None:
             # No step leads to the first row.
             one = np.nan_to_num(one)
-        if one is not None and not np.isfinite(one).all():
+        if not np.isfinite(one).all():
             msg = f"covariates of a step must be finite numbers; found {one[0]}."
             raise ValueError(msg)
         found = self.model.chain.expanded(self.params.chain, one)

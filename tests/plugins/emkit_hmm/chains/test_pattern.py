@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from emkit_hmm import HiddenMarkovModel, Markov, MarkovParams, Pattern, left_right
+from emkit_hmm import (
+    HiddenMarkovModel,
+    Logit,
+    Markov,
+    MarkovParams,
+    Pattern,
+    PoissonDurations,
+    SemiMarkov,
+    Stationary,
+    StationaryParams,
+    left_right,
+)
 from regimes import COUNTS, forms
 from scipy import optimize
 
@@ -136,3 +147,32 @@ def test_a_state_that_no_path_reaches_is_named():
     notes = Markov().notes(MarkovParams([1.0, 0.0, 0.0], transmat))
     assert notes == ["State 2 is never visited: no row is left to it, so its emissions mean nothing."]
     assert not Markov().notes(MarkovParams([0.5, 0.0, 0.5], transmat))
+
+
+@pytest.mark.parametrize("chain", [Markov, Stationary, SemiMarkov])
+def test_an_array_of_transitions_is_a_pattern(chain):
+    known = [[0.5, np.nan, np.nan], [0.0, np.nan, np.nan], [np.nan, 0.2, np.nan]]
+    assert chain(transitions=known) == chain(transitions=Pattern(known))
+    assert chain(transitions=None) == chain()
+
+
+def test_an_array_of_the_start_is_a_pattern():
+    assert Markov([1.0, 0.0]) == Markov(Pattern([1.0, 0.0]))
+    assert Logit(start=[1.0, 0.0]) == Logit(start=Pattern([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("wrong", ["left-right", Pattern])
+def test_what_is_no_pattern_is_told_at_once(wrong):
+    with pytest.raises(TypeError, match="Give a Pattern, or an array of probabilities with NaN"):
+        Markov(transitions=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["poisson", 20, PoissonDurations])
+def test_what_is_no_law_of_durations_is_told_at_once(wrong):
+    with pytest.raises(TypeError, match=r"durations must be PoissonDurations\(\).*found"):
+        SemiMarkov(wrong)
+
+
+def test_states_that_a_stationary_chain_leaves_for_good_are_named():
+    notes = Stationary().notes(StationaryParams(np.array([[0.5, 0.5], [0.0, 1.0]])))
+    assert notes == ["State 0 is never visited: no row is left to it, so its emissions mean nothing."]
