@@ -20,8 +20,10 @@ def unmasked(states: Any) -> NDArray[Any]:
     hidden, values = np.ma.getmaskarray(states), np.asarray(states.data)
     if values.ndim == 2 and values.dtype.kind == "f":
         return np.where(hidden.all(axis=1, keepdims=True), 0.0, np.where(hidden, np.nan, values))
-    # Unsigned integers have no -1, nor has bool; the latter is left for the message that says so.
-    return np.where(hidden, -1, values) if values.dtype.kind in "iuf" else values
+    # Unsigned integers have no -1.
+    values = values.astype(np.int64) if values.dtype.kind == "u" else values
+    # What is no number is left for the message that says so.
+    return np.where(hidden, -1, values) if values.dtype.kind in "if" else values
 
 
 def log_labels_of(states: Any, n_samples: int, n_states: int) -> Array | None:
@@ -60,7 +62,7 @@ def _entries(array: NDArray[Any]) -> str:
     if array.dtype.kind == "b":
         return "bool: write states.astype(int) if False is state 0 and True is state 1"
     if array.dtype.kind in "OUS" and array.size:
-        return f"{array.dtype}, such as {array.flat[0]!r}: write -1 for a state that is not known"
+        return f"{array.dtype}, such as {array.ravel()[:1].tolist()[0]!r}: write -1 for a state that is not known"
     return str(array.dtype)
 
 

@@ -13,7 +13,8 @@ from emkit.arrays import whole_number
 from emkit.errors import DegenerateError
 from emkit.families import Family, Gaussian, partition_by_features
 from emkit.space import Fixed, Space, spaces_of
-from emkit_hmm.chains.base import Chain
+from emkit_hmm import agreement
+from emkit_hmm.chains.base import Chain, PathPosterior
 from emkit_hmm.chains.markov import Markov
 from emkit_hmm.known import known_states, with_known_states
 from emkit_hmm.order import holds_some, part_at, state_order
@@ -69,13 +70,17 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
     """
 
     n_states: int = attrs.field(default=1, converter=_n_states)
-    emission: Family[Any] = attrs.field(factory=Gaussian)
-    chain: Chain[Any] = attrs.field(factory=Markov, kw_only=True)
+    emission: Family[Any] = attrs.field(factory=Gaussian, converter=agreement.as_family)
+    chain: Chain[Any] = attrs.field(factory=Markov, converter=agreement.as_chain, kw_only=True)
     ties: Ties = attrs.field(factory=Ties, converter=as_ties, kw_only=True)
     start: StartingPoint = attrs.field(
         default=attrs.Factory(_usual_start, takes_self=True), converter=as_start, kw_only=True
     )
-    is_emission_fixed: bool = attrs.field(default=False, kw_only=True)
+    is_emission_fixed: bool = attrs.field(default=False, converter=agreement.as_flag, kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        self.ties.n_components(self.n_states)
+        agreement.require_patterns(self.chain, self.n_states)
 
     @property
     def leaf_sequences(self) -> int | None:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
@@ -99,17 +104,13 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         At another temperature they are those of deterministic annealing; see :func:`emkit.anneal`.
         """
         sequences = self.prepare(data)
-        found = self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences, temperature)
+        found = self.paths(params, sequences, temperature)
         emission = self.emission.statistics(
             params.emission, sequences.rows, self._responsibilities(found.smoothed, sequences)
         )
-        log_likelihoods = found.log_likelihoods * temperature
-        if sequences.weights is not None:
-            counted = sequences.weights > 0
-            log_likelihoods = log_likelihoods[counted] * sequences.weights[counted]
         return EStep(
             HiddenMarkovStatistics(found.statistics, emission),
-            float(log_likelihoods.sum()),
+            sequences.total(found.log_likelihoods * temperature),
             sequences.n_observations,
         )
 
@@ -135,7 +136,10 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
             shares = with_known_states(shares, self.ties.gather(known, self.n_components), is_known)
         chain = self.chain.initialize(self.n_states, sequences, rng)
         emission = fit_off_bounds(self.emission, sequences.rows, shares, weights)
-        params = HiddenMarkovParams(with_fields(chain, self.start.chain), with_fields(emission, self.start.emission))
+        params = HiddenMarkovParams(
+            with_fields(chain, self.start.chain, "params of the chain"),
+            with_fields(emission, self.start.emission, "params of the emissions"),
+        )
         if sequences.log_labels is not None or not self.chain.is_exchangeable or self.start.emission:
             require_possible(self.log_likelihoods(params, sequences), sequences.weights)
         return params
@@ -145,8 +149,11 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
 
         The array is nobody else's: chains write over it.
         """
+        agreement.require_params(self.n_states, self.chain, self.emission, params)
         sequences = self.prepare(data)
-        density = self.ties.spread(self.emission.log_density(params.emission, sequences.rows))
+        density = self.emission.log_density(params.emission, sequences.rows)
+        agreement.require_densities(self.emission, params.emission, density, self.n_components)
+        density = self.ties.spread(density)
         if not density.flags.writeable or _shares_memory(density, sequences.rows):
             density = density.copy()
         if sequences.seen is not None:
@@ -155,15 +162,19 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
             density = everywhere
         return density if sequences.log_labels is None else density + sequences.log_labels
 
+    def paths(self, params: HiddenMarkovParams, data: HiddenMarkovData, temperature: float = 1.0) -> PathPosterior:
+        """Return what the data say about the paths: log-likelihoods, smoothed states, expected counts."""
+        sequences = self.prepare(data)
+        log_emission = self.log_emission(params, sequences)
+        return self.chain.posterior(params.chain, log_emission, sequences, temperature)
+
     def posterior(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
         """Return ``P(z_t = k | the whole sequence)``, shape (n_samples, n_states)."""
-        sequences = self.prepare(data)
-        return self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences).smoothed
+        return self.paths(params, data).smoothed
 
     def log_likelihoods(self, params: HiddenMarkovParams, data: HiddenMarkovData) -> Array:
         """Return the log-likelihood of every sequence, (n_sequences,)."""
-        sequences = self.prepare(data)
-        return self.chain.posterior(params.chain, self.log_emission(params, sequences), sequences).log_likelihoods
+        return self.paths(params, data).log_likelihoods
 
     @property
     def lacks(self) -> tuple[str, ...]:
@@ -188,7 +199,9 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         return chain | {f"emission.{name}": 0 for name in own}
 
     def space(self, params: HiddenMarkovParams) -> dict[str, Space]:
-        """Return the spaces of chain and emissions."""
+        """Return the spaces of chain and emissions; InvalidParamsError if the params are those of another model."""
+        agreement.require_params(self.n_states, self.chain, self.emission, params)
+        agreement.require_components(self.emission, params.emission, self.n_components)
         chain = {f"chain.{name}": space for name, space in self.chain.space(params.chain).items()}
         if self.is_emission_fixed:
             return chain | {"emission": Fixed()}
@@ -206,6 +219,7 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
         self, params: HiddenMarkovParams, n: int, rng: np.random.Generator
     ) -> tuple[Array, Integers]:
         """Return one sequence of ``n`` rows, and its states."""
+        agreement.require_params(self.n_states, self.chain, self.emission, params)
         states = self.chain.sample(params.chain, whole_number(n, "n"), rng)
         return self.emission.sample(params.emission, self.ties.components(states), rng), states
 

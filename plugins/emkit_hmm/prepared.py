@@ -66,6 +66,14 @@ class PreparedSequences:
         """Return the weight of every row (n_samples,), None if all are one."""
         return None if self.weights is None else np.repeat(self.weights, self.lengths)
 
+    def total(self, of_sequences: Array) -> float:
+        """Return the sum of numbers (n_sequences,), each as often as the weight of its sequence says."""
+        if self.weights is None:
+            return float(of_sequences.sum())
+        # Minus infinity, zero times, is nothing.
+        counted = self.weights > 0
+        return float((of_sequences[counted] * self.weights[counted]).sum())
+
 
 #: What a row may look like of which there is to be nothing but the form.
 PLACEHOLDERS = (0.0, 1.0, 0.5)

@@ -31,7 +31,8 @@ class Sequence:
     weight : float
         How often the sequence counts.
     states : (n_steps,) or (n_steps, n_states), optional
-        Known states, -1 where unknown; or the log of what is known of each: a log-prior, added to the log-densities.
+        Known states, -1 or masked where unknown; or the log of what is known of each: a log-prior, added to the
+        log-densities.
     covariates : (n_steps, n_covariates), optional
         Of the transitions: row t acts on the step from t - 1 to t, so that those of the first row may be NaN.
     """
@@ -151,8 +152,10 @@ def checked_lengths(lengths: Any, n_samples: int) -> Integers:
         if len(array) == n_samples:
             msg = f"lengths must be one number for each sequence; found one for each of the {n_samples} rows."
         raise ValueError(msg)
-    if array.sum() != n_samples:
-        msg = f"lengths must sum to the number of rows, {n_samples}; they sum to {array.sum()}."
+    with np.errstate(over="ignore"):
+        total = array.sum()
+    if total != n_samples:
+        msg = f"lengths must sum to the number of rows, {n_samples}; they sum to {total}."
         raise ValueError(msg)
     return array.astype(np.intp)
 
@@ -163,7 +166,7 @@ def weights_of(weights: Any, n_sequences: int) -> Array | None:
         msg = f"weights must be one number for each of the {n_sequences} sequences; found shape {np.shape(weights)}."
         raise ValueError(msg)
     checked: Array | None = as_sample_weight(weights, n_sequences, check_total=False)
-    # Not their sum, which is what may overflow.
+    # No sum is taken to find out, since it may overflow.
     if checked is not None and not checked.max() <= LARGEST_TOTAL / n_sequences:
         index = int(checked.argmax())
         msg = f"weights[{index}] is {checked[index]:g}, too large to be added up: divide all weights by the largest."

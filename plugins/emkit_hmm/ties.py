@@ -28,7 +28,7 @@ class Ties:
         """Return how many distributions there are."""
         if self.labels is None:
             return n_states
-        if len(self.labels) != n_states or set(self.labels) != set(range(max(self.labels) + 1)):
+        if len(self.labels) != n_states or set(self.labels) != set(range(max(self.labels, default=0) + 1)):
             msg = (
                 f"ties must hold, for each of the n_states={n_states} states, the number of its distribution, and the "
                 f"numbers must be 0, 1, ... without a gap; found {self.labels}."
@@ -50,7 +50,21 @@ class Ties:
 
 
 def as_ties(value: Any) -> Ties:
-    """Return ties from a sequence of numbers, or None."""
-    if isinstance(value, Ties):
-        return value
-    return Ties(None if value is None else tuple(int(label) for label in value))
+    """Return ties from a sequence of whole numbers, or None.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if value is None or isinstance(value, Ties):
+        return value or Ties()
+    try:
+        labels = np.asarray(value)
+    except ValueError:
+        # Lists of unequal lengths.
+        labels = np.array(None)
+    if labels.ndim != 1 or labels.dtype.kind not in "iuf" or not (labels == np.round(labels)).all():
+        msg = f"ties must be a list of whole numbers, the number of its distribution for each state; found {value!r}."
+        raise ValueError(msg)
+    return Ties(tuple(int(label) for label in labels))

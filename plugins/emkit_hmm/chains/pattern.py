@@ -143,16 +143,6 @@ class Pattern:
         return self.known is None and np.ndim(self.concentration) == 0
 
 
-def require_pattern(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    """Raise TypeError unless the field of a chain is a pattern: ``attrs.field(validator=require_pattern)``."""
-    if not isinstance(value, Pattern):
-        msg = (
-            f"{attribute.name} must be a Pattern, such as Pattern([1, 0]), whose probabilities are fixed; it is "
-            f"{value!r}."
-        )
-        raise TypeError(msg)
-
-
 def as_pattern(value: Any) -> Pattern:
     """Return a pattern from one, from None (nothing is fixed), or from an array of fixed probabilities."""
     if isinstance(value, Pattern):

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Self
 
-import attrs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,14 +17,15 @@ from emkit.errors import NotFittedError
 from emkit_hmm.chains.markov import Markov, MarkovParams
 from emkit_hmm.chains.pattern import Pattern
 from emkit_hmm.chains.stationary import stationary_distribution
-from emkit_hmm.faces.fitting import fit_with_settings
+from emkit_hmm.faces.fitting import fit_with_settings, in_words_of
 from emkit_hmm.faces.monitor import ConvergenceMonitor
 from emkit_hmm.faces.settings import (
+    PROBABILITIES,
+    Axes,
     as_probabilities,
     check_letters,
     check_prior,
     check_shape,
-    given_attributes,
     pattern_of,
     warn_of_unused,
     with_zeros_kept,
@@ -75,12 +75,19 @@ class HiddenMarkovFace(TellingFace):
     _left_by_fit: Mapping[str, Array] = MappingProxyType({})
 
     @abstractmethod
-    def _n_columns(self) -> int:
-        """Return how many columns the attributes are for."""
-
-    @abstractmethod
     def _letters(self) -> Mapping[str, str]:
         """Return the attribute that each letter of ``params`` and ``init_params`` stands for, in the emissions."""
+
+    @abstractmethod
+    def _fields(self) -> Mapping[str, str]:
+        """Return the field of the emissions' params, dotted if nested, that each of those attributes stands for."""
+
+    @abstractmethod
+    def _axes(self, name: str, n_axes: int) -> Axes:
+        """Return the lengths of the axes of such an attribute, "n_features" or another name where any will do.
+
+        ``n_axes`` is how many it has, for attributes that may have more than one form.
+        """
 
     @abstractmethod
     def _family(self, fixed: tuple[str, ...]) -> Any:
@@ -89,10 +96,6 @@ class HiddenMarkovFace(TellingFace):
     @abstractmethod
     def _emission_params(self) -> Any:
         """Return the params of the emissions that the attributes make."""
-
-    @abstractmethod
-    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
-        """Return the fields of the emissions' params that attributes set by hand make."""
 
     @abstractmethod
     def _adopt(self, emission: Any) -> None:
@@ -111,20 +114,22 @@ class HiddenMarkovFace(TellingFace):
         sample_weight : (n_sequences,), optional
             How often each sequence counts.
         states : (n_samples,), optional
-            Known states, -1 where unknown.
+            Known states, -1 or masked where unknown.
         """
         with self._all_or_nothing():
             letters = self._all_letters()
             check_letters(self.params, "params", letters)
             check_letters(self.init_params, "init_params", letters)
             data = as_sequences(X, lengths=lengths, weights=sample_weight, states=states)
-            data = attrs.evolve(data, x=self._check_fit_input(data.x))
+            data = self._data_to_fit(data)
             self._check_columns(data.x)
             warn_of_unused(self, letters, self._left_by_fit)
             model = self._model_to_fit()
             self._fixed_at_fit = self._fixed()
             is_free = set(letters) <= set(self.init_params) and data.states is None
-            result = fit_with_settings(self, model, data, has_names=not (is_free and self._are_priors_alike()))
+            result = fit_with_settings(
+                self, model, data, has_names=not (is_free and self._are_priors_alike()), words=self.words()
+            )
             self.result_ = result
             self.model_ = model
             self.startprob_ = np.array(result.params.chain.startprob)
@@ -141,21 +146,17 @@ class HiddenMarkovFace(TellingFace):
             if not hasattr(self, name):
                 msg = f"{name} is missing: call fit, or set it by hand."
                 raise NotFittedError(msg)
-        n_states = whole_number(self.n_components, "n_components")
-        chain = MarkovParams(
-            as_probabilities(check_shape(self.startprob_, "startprob_", (n_states,)), "startprob_"),
-            as_probabilities(check_shape(self.transmat_, "transmat_", (n_states, n_states)), "transmat_"),
-        )
-        self._check_emission()
-        model = self._model_of(chain)
+        chain = MarkovParams(self._checked("startprob_"), self._checked("transmat_"))
         params = HiddenMarkovParams(chain, self._emission_params())
-        model.check(params)
+        model = self._model_of(chain)
+        with in_words_of(self.words()):
+            model.check(params)
         return model, params
 
     def get_stationary_distribution(self) -> Array:
         """Return the distribution of states that transitions leave as it is, (n_components,)."""
         self._check_is_fitted()
-        return stationary_distribution(as_array(self.transmat_, "transmat_"))
+        return stationary_distribution(self._checked("transmat_"))
 
     def _model_of(self, chain: MarkovParams) -> HiddenMarkovModel:
         """Return the model that the attributes make now: what the fit held fixed, zeros among it, still is."""
@@ -174,13 +175,12 @@ class HiddenMarkovFace(TellingFace):
     def _model_to_fit(self) -> HiddenMarkovModel:
         """Return the model that the settings describe, starting from attributes that were set by hand."""
         letters = self._all_letters()
-        given = given_attributes(self, {a: name for a, name in letters.items() if a not in self.init_params})
+        # As in hmmlearn, what is not there is initialised from the data after all.
+        names = [name for a, name in letters.items() if a not in self.init_params and hasattr(self, name)]
+        given = {name: self._checked(name) for name in names}
         fixed = self._fixed()
         n_states = whole_number(self.n_components, "n_components")
         even = {"startprob_": np.full(n_states, 1 / n_states), "transmat_": np.full((n_states, n_states), 1 / n_states)}
-        for name, rows in even.items():
-            if name in given:
-                check_shape(given[name], name, rows.shape)
         start, transitions = (
             Pattern(
                 given.get(name, even[name]) if name in fixed else with_zeros_kept(given.get(name)),
@@ -188,16 +188,13 @@ class HiddenMarkovFace(TellingFace):
             )
             for name, prior in (("startprob_", self.startprob_prior), ("transmat_", self.transmat_prior))
         )
-        of_emission = {name: given[name] for name in self._letters().values() if name in given}
-        if of_emission:
-            self._check_emission()
         return HiddenMarkovModel(
             n_states,
             self._family(tuple(name for name in self._letters().values() if name in fixed)),
             chain=Markov(start, transitions),
             start=StartingPoint(
                 chain={name.rstrip("_"): given[name] for name in even if name in given},
-                emission=self._start_of_emission(of_emission),
+                emission={field: self._stored(name) for name, field in self._fields().items() if name in given},
             ),
             is_emission_fixed=set(self._letters().values()) <= fixed,
         )
@@ -214,18 +211,37 @@ class HiddenMarkovFace(TellingFace):
         priors = (value for name, value in self.get_params().items() if name.endswith(("_prior", "_weight")))
         return all(np.ndim(value) == 0 for value in priors)
 
+    def words(self) -> dict[str, str]:
+        """Return the attribute that each field of the params is here, for messages."""
+        chain = {"chain.startprob": "startprob_", "chain.transmat": "transmat_"}
+        return chain | {f"emission.{field}": name for name, field in self._fields().items()}
+
+    def _checked(self, name: str) -> Array:
+        """Return an attribute as an array; ValueError, by its name, if it is none or has another shape."""
+        n_states, array = whole_number(self.n_components, "n_components"), as_array(getattr(self, name), name)
+        of_chain: dict[str, Axes] = {"startprob_": (n_states,), "transmat_": (n_states, n_states)}
+        array = check_shape(array, name, of_chain[name] if name in of_chain else self._axes(name, array.ndim))
+        return as_probabilities(array, name) if name in PROBABILITIES else array
+
+    def _stored(self, name: str) -> Array:
+        """Return an attribute of the emissions in the form that their params have."""
+        return self._checked(name)
+
+    def _columns_of(self, name: str) -> int | None:
+        """Return how many columns an attribute of the emissions is for, None if it does not tell."""
+        array = self._checked(name)
+        axes = self._axes(name, array.ndim)
+        return array.shape[axes.index("n_features")] if "n_features" in axes else None
+
+    def _n_columns(self) -> int | None:
+        """Return how many columns data have: as attributes have it, or as fitted; None if nothing tells."""
+        told = (self._columns_of(name) for name in self._letters().values() if hasattr(self, name))
+        return next((number for number in told if number is not None), getattr(self, "n_features_in_", None))
+
     def _check_columns(self, x: Array) -> None:
         """Raise unless data of ``fit`` have the columns that attributes set by hand ask for."""
-        given = [name for a, name in self._letters().items() if a not in self.init_params and hasattr(self, name)]
-        if given and x.shape[1] != self._n_columns():
-            msg = f"X has {x.shape[1]} features, but {given[0]}, where the fit starts, is for {self._n_columns()}."
-            raise ValueError(msg)
-
-    def _check_emission(self) -> None:
-        """Raise unless every attribute of the emissions, where there is one, has a row for each state."""
-        n_states = whole_number(self.n_components, "n_components")
-        for name in self._letters().values():
-            n_rows = len(np.atleast_1d(getattr(self, name))) if hasattr(self, name) else n_states
-            if n_rows != n_states:
-                msg = f"{name} must have one row for each of the n_components={n_states} states; it has {n_rows}."
+        for letter, name in self._letters().items():
+            told = self._columns_of(name) if letter not in self.init_params and hasattr(self, name) else None
+            if told is not None and told != x.shape[1]:
+                msg = f"X has {x.shape[1]} features, but {name}, where the fit starts, is for {told}."
                 raise ValueError(msg)

@@ -14,11 +14,9 @@ class ColumnsFace(HiddenMarkovFace):
     @property
     def n_features(self) -> int:
         """How many columns data have: as fitted, or as attributes set by hand have it."""
-        for name in self._letters().values():
-            if hasattr(self, name):
-                return self._n_columns()
-        if hasattr(self, "n_features_in_"):
-            return self.n_features_in_
+        told = self._n_columns()
+        if told is not None:
+            return told
         msg = "n_features is not known before fit, unless attributes are set by hand."
         raise AttributeError(msg)
 

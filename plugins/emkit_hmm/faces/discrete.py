@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
+from emkit.arrays import whole_number
 from emkit.errors import DegenerateWarning
 from emkit.families import (
     Categorical,
@@ -22,7 +23,8 @@ from emkit.families import (
 )
 from emkit_hmm.faces.base import HiddenMarkovFace
 from emkit_hmm.faces.columns import ColumnsFace
-from emkit_hmm.faces.settings import as_probabilities
+from emkit_hmm.faces.settings import Axes, check_prior
+from emkit_hmm.sequences import Sequences
 
 Array = NDArray[np.float64]
 
@@ -55,8 +57,6 @@ class CategoricalHMM(HiddenMarkovFace):
     result_ : EMResult
     """
 
-    _samples_integers: ClassVar[bool] = True
-
     n_components: int = 1
     startprob_prior: Any = 1.0
     transmat_prior: Any = 1.0
@@ -76,27 +76,53 @@ class CategoricalHMM(HiddenMarkovFace):
     def _letters(self) -> Mapping[str, str]:
         return {"e": "emissionprob_"}
 
+    def _fields(self) -> Mapping[str, str]:
+        return {"emissionprob_": "probabilities"}
+
+    def _axes(self, name: str, n_axes: int) -> Axes:
+        # Of several columns, which hmmlearn does not know, there are as many tables.
+        return (self.n_components, *(("n_features",) if n_axes == 3 else ()), "n_symbols")
+
     def _family(self, fixed: tuple[str, ...]) -> Categorical:
-        n_symbols = self.n_features
-        if n_symbols is None and hasattr(self, "emissionprob_") and "e" not in self.init_params:
-            n_symbols = np.shape(self.emissionprob_)[-1]
+        n_symbols = self._declared_symbols()
         prior = np.asarray(self.emissionprob_prior)
         # The family has an axis of columns between those of states and symbols.
         return Categorical(n_symbols, dirichlet(prior[:, None] if prior.ndim == 2 else self.emissionprob_prior))
 
-    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
-        return {"probabilities": given["emissionprob_"]} if given else {}
-
     def _emission_params(self) -> CategoricalParams:
-        probabilities = as_probabilities(self.emissionprob_, "emissionprob_")
+        probabilities = self._checked("emissionprob_")
         if hasattr(self, "result_") and self.result_.params.emission.probabilities.shape == probabilities.shape:
             # Columns may differ in their numbers of symbols, which the probabilities alone do not tell.
             return CategoricalParams(probabilities, self.result_.params.emission.n_symbols)
-        return CategoricalParams(probabilities, np.full(self._n_columns(), float(probabilities.shape[-1])))
+        return CategoricalParams(
+            probabilities, np.full(self._columns_of("emissionprob_"), float(probabilities.shape[-1]))
+        )
 
-    def _n_columns(self) -> int:
-        shape = np.shape(self.emissionprob_)
-        return int(shape[1]) if len(shape) == 3 else 1
+    def _columns_of(self, name: str) -> int:
+        return super()._columns_of(name) or 1
+
+    def _declared_symbols(self) -> int | None:
+        """Return how many symbols there are, as set or as the start has it; None if the data tell."""
+        if self.n_features is not None:
+            return whole_number(self.n_features, "n_features")
+        is_given = hasattr(self, "emissionprob_") and "e" not in self.init_params
+        return self._checked("emissionprob_").shape[-1] if is_given else None
+
+    def _check_columns(self, x: Array) -> None:
+        n_symbols = self._declared_symbols() or int(x[np.isfinite(x)].max(initial=0.0)) + 1
+        tables = (x.shape[1],) if np.ndim(self.emissionprob_prior) == 3 else ()
+        check_prior(self.emissionprob_prior, "emissionprob_prior", (self.n_components, *tables, n_symbols))
+        super()._check_columns(x)
+
+    def _columns(self, given: Sequences) -> Array:
+        x, known = super()._columns(given), self._emission_params().n_symbols
+        for row, column in np.argwhere(x >= known)[:1]:
+            msg = (
+                f"Row {row}, column {column} is symbol {x[row, column]:g}, but the fit knows symbols 0 to "
+                f"{known[column] - 1:g} only: set n_features, the number of symbols that there may be, before the fit."
+            )
+            raise ValueError(msg)
+        return x
 
     def _adopt(self, emission: CategoricalParams) -> None:
         self.emissionprob_ = np.array(emission.probabilities)
@@ -129,8 +155,6 @@ class MultinomialHMM(ColumnsFace):
     result_ : EMResult
     """
 
-    _samples_integers: ClassVar[bool] = True
-
     n_components: int = 1
     n_trials: Any = None
     startprob_prior: Any = 1.0
@@ -161,6 +185,7 @@ class MultinomialHMM(ColumnsFace):
                 "symbols use CategoricalHMM."
             )
             warnings.warn(text, DegenerateWarning, stacklevel=3)
+        check_prior(self.emissionprob_prior, "emissionprob_prior", (self.n_components, x.shape[1]))
         super()._check_columns(x)
 
     def _same_trials(self) -> int | None:
@@ -171,16 +196,16 @@ class MultinomialHMM(ColumnsFace):
         totals = np.unique(np.asarray(self.n_trials))
         return int(totals[0]) if len(totals) == 1 else None
 
-    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
-        return {"probabilities": given["emissionprob_"]} if given else {}
+    def _fields(self) -> Mapping[str, str]:
+        return {"emissionprob_": "probabilities"}
+
+    def _axes(self, name: str, n_axes: int) -> Axes:
+        return self.n_components, "n_features"
 
     def _emission_params(self) -> MultinomialParams:
         given = np.array(self._same_trials() or 1)
         n_trials = self.result_.params.emission.n_trials if hasattr(self, "result_") else given
-        return MultinomialParams(as_probabilities(self.emissionprob_, "emissionprob_"), n_trials)
-
-    def _n_columns(self) -> int:
-        return int(np.shape(self.emissionprob_)[-1])
+        return MultinomialParams(self._checked("emissionprob_"), n_trials)
 
     def _adopt(self, emission: MultinomialParams) -> None:
         self.emissionprob_ = np.array(emission.probabilities)

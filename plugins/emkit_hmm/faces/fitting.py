@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import attrs
@@ -10,7 +13,7 @@ import numpy as np
 from emkit import EMResult, Tolerance, fit
 from emkit.acceleration import Accelerator
 from emkit.arrays import whole_number
-from emkit.errors import LikelihoodDecreasedError
+from emkit.errors import InvalidParamsError, LikelihoodDecreasedError
 from emkit.estimator import rng_of, warn_about
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.order import in_order
@@ -28,27 +31,49 @@ class FitSettings(Protocol):
     accelerate: str | Accelerator | None
 
 
+@contextlib.contextmanager
+def in_words_of(words: Mapping[str, str]) -> Iterator[None]:
+    """Around what checks params: errors call fields as a face calls them."""
+    try:
+        yield
+    except InvalidParamsError as error:
+        raise InvalidParamsError(reworded(str(error), words)) from None
+
+
+def reworded(text: str, words: Mapping[str, str]) -> str:
+    """Return a text in other words, the longest first: "emission.rates" is no part of "emission.rates_of_zeros"."""
+    for ours in sorted(words, key=len, reverse=True):
+        text = text.replace(ours, words[ours])
+    return text
+
+
 def fit_with_settings(
-    face: FitSettings, model: HiddenMarkovModel, data: Sequences, *, has_names: bool
+    face: FitSettings,
+    model: HiddenMarkovModel,
+    data: Sequences,
+    *,
+    has_names: bool,
+    words: Mapping[str, str] = MappingProxyType({}),
 ) -> EMResult[Any]:
     """Return the fit that a face's settings ask for, or the best point before the objective fell; warn of the end.
 
     States come in an order that does not depend on the start, unless they have names already: from what was set by
-    hand, or is known.
+    hand, or is known. ``words`` are those of the face for fields of the params, in messages.
     """
-    result = _fitted(
-        model,
-        data,
-        accelerate=face.accelerate,
-        tol=face.tol,
-        max_iter=whole_number(face.n_iter, "n_iter"),
-        n_starts=whole_number(face.n_init, "n_init"),
-        rng=source_of(face.random_state),
-        progress=bool(face.verbose),
-    )
+    with in_words_of(words):
+        result = _fitted(
+            model,
+            data,
+            accelerate=face.accelerate,
+            tol=face.tol,
+            max_iter=whole_number(face.n_iter, "n_iter"),
+            n_starts=whole_number(face.n_init, "n_init"),
+            rng=source_of(face.random_state),
+            progress=bool(face.verbose),
+        )
     result = result if has_names else in_order(result)
     # With one sequence the most likely start is always certain, and transitions never seen are common.
-    worth = tuple(note for note in result.notes if not (note.startswith("chain.") and "bound" in note))
+    worth = tuple(reworded(note, words) for note in result.notes if not (note.startswith("chain.") and "bound" in note))
     warn_about(attrs.evolve(result, notes=worth), type(face).__name__, stacklevel=4)
     return result
 

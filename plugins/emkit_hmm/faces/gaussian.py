@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_array, share
+from emkit.arrays import share
 from emkit.families import CovarianceStructure, Gaussian, GaussianParams, as_structure
 from emkit_hmm.faces.columns import ColumnsFace
 from emkit_hmm.faces.covariances import gaussian_params, gaussian_prior, stored_covariances
+from emkit_hmm.faces.settings import Axes
 from emkit_hmm.model import HiddenMarkovModel
 
 Array = NDArray[np.float64]
@@ -124,37 +125,45 @@ class GaussianHMM(ColumnsFace):
     def _letters(self) -> Mapping[str, str]:
         return {"m": "means_", "c": "covars_"}
 
+    def _fields(self) -> Mapping[str, str]:
+        return {"means_": "means", "covars_": "covariances"}
+
+    def _axes(self, name: str, n_axes: int) -> Axes:
+        axes = (self.n_components, "n_features")
+        return axes if name == "means_" else (*axes, "n_features")
+
     def _family(self, fixed: tuple[str, ...]) -> Gaussian:
-        names = {"means_": "means", "covars_": "covariances"}
         return Gaussian(
             as_structure(self.covariance_type),
             share(self.min_covar, "min_covar"),
             gaussian_prior(self),
-            fixed=tuple(names[name] for name in fixed),
+            fixed=tuple(self._fields()[name] for name in fixed),
         )
 
-    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
-        start: dict[str, Any] = {"means": given["means_"]} if "means_" in given else {}
-        return start | ({"covariances": self._covars_} if "covars_" in given else {})
+    def _stored(self, name: str) -> Array:
+        values = self._checked(name)
+        if name == "means_":
+            return values
+        is_same = as_structure(self._covars_type) == as_structure(self.covariance_type)
+        return self._covars_ if is_same else stored_covariances(values, self.covariance_type)
 
     def _emission_params(self) -> GaussianParams:
         fitted = self.result_.params.emission if hasattr(self, "result_") else None
-        means = as_array(self.means_, "means_")
+        means, covars = self._stored("means_"), self._stored("covars_")
         shape = as_structure(self.covariance_type).shape(*means.shape)
-        if means.ndim != 2 or self._covars_.shape != shape:
-            msg = f"With means_ of shape {means.shape} covars_ must have {shape}; they have {self._covars_.shape}."
+        if covars.shape != shape:
+            msg = f"With means_ of shape {means.shape} covars_ must have {shape}; they have {covars.shape}."
             raise ValueError(msg)
-        return gaussian_params(means, self._covars_, self.covariance_type, fitted)
+        return gaussian_params(means, covars, self.covariance_type, fitted)
 
     def _adopt(self, emission: GaussianParams) -> None:
         self.means_ = np.array(emission.means)
-        self._covars_ = np.array(emission.covariances)
+        self._covars_, self._covars_type = np.array(emission.covariances), self.covariance_type
 
-    def _n_columns(self) -> int:
-        if hasattr(self, "means_"):
-            return int(np.shape(self.means_)[-1])
-        stored = getattr(self, "_covars_", np.zeros(1))
-        return int(stored.shape[-1] if stored.ndim > 1 else self.n_features_in_)
+    def _n_columns_of_means(self) -> int:
+        """Return how many columns there are if the covariances do not tell; one if nothing does."""
+        told = self._columns_of("means_") if hasattr(self, "means_") else getattr(self, "n_features_in_", None)
+        return told or 1
 
     @property
     def covars_(self) -> Array:
@@ -162,13 +171,16 @@ class GaussianHMM(ColumnsFace):
         if not hasattr(self, "_covars_"):
             msg = "covars_ is not there before fit, unless it is set by hand."
             raise AttributeError(msg)
-        structure = as_structure(self.covariance_type)
+        # Somebody may have set another covariance_type since they came.
+        structure = as_structure(self._covars_type)
         n_states = len(self._covars_) if structure.shape(1, 1) != structure.shape(2, 1) else self.n_components
-        return structure.to_full(self._covars_, n_states, self._n_columns())
+        is_spherical = structure.shape(1, 1) == structure.shape(1, 2)
+        n_features = self._n_columns_of_means() if is_spherical else self._covars_.shape[-1]
+        return structure.to_full(self._covars_, n_states, n_features)
 
     @covars_.setter
     def covars_(self, covars: Any) -> None:
-        self._covars_ = stored_covariances(covars, self.covariance_type)
+        self._covars_, self._covars_type = stored_covariances(covars, self.covariance_type), self.covariance_type
 
 
 HiddenMarkovModel.face = GaussianHMM

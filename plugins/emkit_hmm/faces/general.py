@@ -110,14 +110,14 @@ class HMM(TellingFace):
         sample_weight : (n_sequences,), optional
             How often each sequence counts.
         states : (n_samples,) or (n_samples, n_components), optional
-            Known states, -1 where unknown; or a log-prior of each state at each step.
+            Known states, -1 or masked where unknown; or a log-prior of each state at each step.
         covariates : (n_samples, n_covariates), optional
             Of the transitions, where the chain has any; then every question about data needs them too, so ask it with
             :class:`Sequences`.
         """
         with self._all_or_nothing():
             data = as_sequences(X, lengths=lengths, weights=sample_weight, states=states, covariates=covariates)
-            data = attrs.evolve(data, x=self._check_fit_input(data.x))
+            data = self._data_to_fit(data)
             model = self._model()
             has_names = data.states is not None or bool(model.start.chain or model.start.emission)
             result = fit_with_settings(self, model, data, has_names=has_names)
@@ -131,6 +131,9 @@ class HMM(TellingFace):
         """Return the model and its params: for what the core and :mod:`emkit_hmm` offer."""
         self._check_is_fitted()
         model = self.model_ if hasattr(self, "model_") else self._model()
+        if not hasattr(self, "result_") or self.params_ is not self.result_.params:
+            # Somebody has set them.
+            model.check(self.params_)
         return model, self.params_
 
     def get_stationary_distribution(self, covariates: Any = None) -> Array:
@@ -144,11 +147,6 @@ class HMM(TellingFace):
         return paths.long_run(*self.model_and_params(), covariates)
 
     def _model(self) -> HiddenMarkovModel:
-        for name, value, kind in (("emission", self.emission, Family), ("chain", self.chain, Chain)):
-            if value is not None and not isinstance(value, kind):
-                example = "emkit.families.Poisson()" if kind is Family else "emkit_hmm.Stationary()"
-                msg = f"{name} must be a {kind.__name__}, such as {example}; it is {value!r}."
-                raise TypeError(msg)
         # What is None follows the model's own default.
         given: dict[str, Any] = {"emission": self.emission, "chain": self.chain, "start": self.start}
         return HiddenMarkovModel(

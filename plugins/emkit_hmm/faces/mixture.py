@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_array, share, whole_number
+from emkit.arrays import share, whole_number
 from emkit.families import (
     CovarianceStructure,
     Gaussian,
@@ -23,7 +23,7 @@ from emkit.families import (
 from emkit_hmm.faces.columns import ColumnsFace
 from emkit_hmm.faces.covariances import gaussian_params, gaussian_prior, stored_covariances
 from emkit_hmm.faces.discrete import dirichlet
-from emkit_hmm.faces.settings import as_probabilities, check_shape
+from emkit_hmm.faces.settings import Axes, check_prior
 
 Array = NDArray[np.float64]
 
@@ -96,6 +96,24 @@ class GMMHMM(ColumnsFace):
     def _letters(self) -> Mapping[str, str]:
         return {"m": "means_", "c": "covars_", "w": "weights_"}
 
+    def _fields(self) -> Mapping[str, str]:
+        return {"means_": "parts.means", "covars_": "parts.covariances", "weights_": "weights"}
+
+    def _axes(self, name: str, n_axes: int) -> Axes:
+        n_mix = whole_number(self.n_mix, "n_mix")
+        if name == "weights_":
+            return self.n_components, n_mix
+        if name == "means_":
+            return self.n_components, n_mix, "n_features"
+        shape = as_structure(self.covariance_type).shape(n_mix, -1)
+        return self.n_components, *("n_features" if length == -1 else length for length in shape)
+
+    def _checked(self, name: str) -> Array:
+        values = super()._checked(name)
+        for covars in values if name == "covars_" else ():
+            stored_covariances(covars, self.covariance_type)
+        return values
+
     def _family(self, fixed: tuple[str, ...]) -> Mixture:
         names = {"means_": "means", "covars_": "covariances"}
         inner = Gaussian(
@@ -104,27 +122,17 @@ class GMMHMM(ColumnsFace):
             gaussian_prior(self),
             fixed=tuple(names[name] for name in fixed if name in names),
         )
+        weights = check_prior(self.weights_prior, "weights_prior", self._axes("weights_", 2))
         return Mixture(
-            inner,
-            whole_number(self.n_mix, "n_mix"),
-            dirichlet(self.weights_prior),
-            are_weights_fixed="weights_" in fixed,
+            inner, whole_number(self.n_mix, "n_mix"), dirichlet(weights), are_weights_fixed="weights_" in fixed
         )
 
-    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
-        names = {"means_": "parts.means", "covars_": "parts.covariances", "weights_": "weights"}
-        return {names[name]: value for name, value in given.items()}
-
     def _emission_params(self) -> MixtureParams:
-        means, covars = as_array(self.means_, "means_"), as_array(self.covars_, "covars_")
+        means, covars, weights = (self._checked(name) for name in ("means_", "covars_", "weights_"))
         structure = as_structure(self.covariance_type)
-        shape = (len(means), *structure.shape(*means.shape[1:])) if means.ndim == 3 else ()
-        weights = as_probabilities(check_shape(self.weights_, "weights_", means.shape[:2]), "weights_")
+        shape = (len(means), *structure.shape(*means.shape[1:]))
         if covars.shape != shape:
-            msg = (
-                f"means_ must have shape (n_components, n_mix, n_features), and covars_ that of {structure.name!r}, "
-                f"{shape or 'which follows'}; they have {means.shape} and {covars.shape}."
-            )
+            msg = f"With means_ of shape {means.shape} covars_ must have {shape}; they have {covars.shape}."
             raise ValueError(msg)
         fitted = self.result_.params.emission if hasattr(self, "result_") else None
         if (
@@ -144,9 +152,3 @@ class GMMHMM(ColumnsFace):
         self.weights_ = np.array(emission.weights)
         self.means_ = np.array(emission.parts.means)
         self.covars_ = np.array(emission.parts.covariances)
-
-    def _n_columns(self) -> int:
-        for values in (getattr(self, "means_", None), getattr(self, "covars_", None)):
-            if np.ndim(values) > 2:  # type: ignore[arg-type]
-                return int(np.shape(values)[-1])  # type: ignore[arg-type]
-        return self.n_features_in_

@@ -1,13 +1,16 @@
-"""What a chain does by itself: paths drawn from it, and where it is in the long run."""
+"""Rows and paths: drawn from a model, in the long run, and what to say of those that cannot be."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emkit.arrays import as_matrix, whole_number
+from emkit.errors import EmkitWarning
+from emkit.families import Bernoulli, Categorical, Family, Mixture, Multinomial, NegativeBinomial, Poisson, Product
 from emkit_hmm.chains.base import Expansion, sample_path
 from emkit_hmm.chains.stationary import stationary_distribution
 from emkit_hmm.model import HiddenMarkovModel
@@ -15,6 +18,9 @@ from emkit_hmm.params import HiddenMarkovParams
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
+
+#: Families of whole numbers.
+WHOLE = (Bernoulli, Categorical, Multinomial, NegativeBinomial, Poisson)
 
 
 def drawn(
@@ -42,6 +48,30 @@ def drawn(
     else:
         states = _path_from(model.chain.expanded(params.chain, along), model.n_states, currstate, n_steps, rng)
     return model.emission.sample(params.emission, model.ties.components(states), rng), states
+
+
+def has_whole_rows(family: Family[Any]) -> bool:
+    """Return whether rows are counts or symbols: whole numbers in every column."""
+    if isinstance(family, Mixture):
+        return has_whole_rows(family.family)
+    if isinstance(family, Product):
+        return all(has_whole_rows(part) for _, part in family.parts)
+    return isinstance(family, WHOLE)
+
+
+def warn_of_impossible(log_probabilities: Array, name: str) -> None:
+    """Warn if the logarithm of the probability of a sequence, (n_sequences,), is minus infinity.
+
+    ``name`` is that of the face, which is two calls away from its user.
+    """
+    impossible = np.flatnonzero(log_probabilities == -np.inf)
+    if impossible.size:
+        more = f" (and {impossible.size - 1} more)" if impossible.size > 1 else ""
+        text = (
+            f"{name}: sequence {impossible[0]}{more} is impossible: no path of states can have such rows, so what is "
+            "said of its states means nothing."
+        )
+        warnings.warn(text, EmkitWarning, stacklevel=3)
 
 
 def long_run(model: HiddenMarkovModel, params: HiddenMarkovParams, covariates: Any = None) -> Array:

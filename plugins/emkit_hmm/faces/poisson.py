@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from emkit import Tolerance
 from emkit.acceleration import Accelerator
-from emkit.arrays import as_array
 from emkit.families import GammaPrior, Poisson, PoissonParams
 from emkit_hmm.faces.columns import ColumnsFace
+from emkit_hmm.faces.settings import Axes, check_strength
 
 Array = NDArray[np.float64]
 
@@ -54,8 +54,6 @@ class PoissonHMM(ColumnsFace):
     341.8787
     """
 
-    _samples_integers: ClassVar[bool] = True
-
     n_components: int = 1
     startprob_prior: Any = 1.0
     transmat_prior: Any = 1.0
@@ -75,18 +73,19 @@ class PoissonHMM(ColumnsFace):
     def _letters(self) -> Mapping[str, str]:
         return {"l": "lambdas_"}
 
-    def _family(self, fixed: tuple[str, ...]) -> Poisson:
-        has_prior = self.lambdas_prior or self.lambdas_weight
-        return Poisson(GammaPrior(1 + self.lambdas_prior, self.lambdas_weight) if has_prior else None)
+    def _fields(self) -> Mapping[str, str]:
+        return {"lambdas_": "rates"}
 
-    def _start_of_emission(self, given: dict[str, Array]) -> dict[str, Any]:
-        return {"rates": given["lambdas_"]} if given else {}
+    def _axes(self, name: str, n_axes: int) -> Axes:
+        return self.n_components, "n_features"
+
+    def _family(self, fixed: tuple[str, ...]) -> Poisson:
+        events = check_strength(self.lambdas_prior, "lambdas_prior")
+        rows = check_strength(self.lambdas_weight, "lambdas_weight")
+        return Poisson(GammaPrior(1 + events, rows) if events or rows else None)
 
     def _emission_params(self) -> PoissonParams:
-        return PoissonParams(as_array(self.lambdas_, "lambdas_"))
-
-    def _n_columns(self) -> int:
-        return int(np.shape(self.lambdas_)[-1])
+        return PoissonParams(self._checked("lambdas_"))
 
     def _adopt(self, emission: PoissonParams) -> None:
         self.lambdas_ = np.array(emission.rates)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from numbers import Real
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from emkit.errors import EmkitWarning
 from emkit_hmm.chains.pattern import Pattern
 
 Array = NDArray[np.float64]
+#: The lengths of the axes of an array, or their names.
+Axes: TypeAlias = tuple[int | str, ...]
 
 #: Attributes whose rows are probabilities.
 PROBABILITIES = frozenset({"startprob_", "transmat_", "emissionprob_", "weights_"})
@@ -28,25 +31,6 @@ def check_letters(value: Any, name: str, letters: Mapping[str, str]) -> str:
         msg = f"{name} must consist of the letters {known}; it is {value!r}."
         raise ValueError(msg)
     return value
-
-
-def given_attributes(face: object, names: Mapping[str, str]) -> dict[str, Array]:
-    """Return the attributes where a fit starts, by name: those that were set by hand, or fitted before.
-
-    As in hmmlearn, what is not there is initialised from the data after all.
-
-    Parameters
-    ----------
-    names : mapping from letters to attributes
-        Those that ``init_params`` leaves out.
-    """
-    return {
-        name: as_probabilities(getattr(face, name), name)
-        if name in PROBABILITIES
-        else as_array(getattr(face, name), name)
-        for name in names.values()
-        if hasattr(face, name)
-    }
 
 
 def as_probabilities(values: Any, name: str) -> Array:
@@ -74,24 +58,55 @@ def warn_of_unused(face: Any, letters: Mapping[str, str], left_by_fit: Mapping[s
             warnings.warn(text, EmkitWarning, stacklevel=4)
 
 
-def check_shape(values: Any, name: str, shape: tuple[int, ...]) -> Array:
-    """Return values of a shape that follows from the number of states."""
+def check_shape(values: Any, name: str, axes: Axes) -> Array:
+    """Return values as an array of some shape.
+
+    Parameters
+    ----------
+    axes
+        How long each axis is; one of any length has a name instead. The first is that of the states, if it is a number.
+    """
     array = as_array(values, name)
-    if array.shape != shape:
-        msg = f"{name} must have shape {shape}, for n_components={shape[0]} states; it has shape {array.shape}."
+    if not _fits(array.shape, axes):
+        states = f", for n_components={axes[0]} states" if isinstance(axes[0], int) else ""
+        msg = f"{name} must have shape {_listed(axes)}{states}; it has shape {array.shape}."
         raise ValueError(msg)
     return array
 
 
-def check_prior(value: Any, name: str, shape: tuple[int, ...]) -> Any:
-    """Return what a prior adds, for all probabilities alike or one by one."""
+def _fits(shape: tuple[int, ...], axes: Axes) -> bool:
+    return len(shape) == len(axes) and all(
+        isinstance(expected, str) or expected == found for expected, found in zip(axes, shape, strict=True)
+    )
+
+
+def _listed(axes: Axes) -> str:
+    return f"({', '.join(map(str, axes))}{',' if len(axes) == 1 else ''})"
+
+
+def check_prior(value: Any, name: str, axes: Axes) -> Any:
+    """Return a concentration, for all probabilities alike or, with these axes, one by one."""
+    expected = f"{name} must be a number or have shape {_listed(axes)}"
     try:
-        np.broadcast_to(as_array(value, name), shape)
-    except ValueError as error:
-        found = f"it has shape {np.shape(value)}" if "broadcast" in str(error) else str(error)
-        msg = f"{name} must be a number or have shape {shape}; {found}."
+        array = as_array(value, name)
+    except (TypeError, ValueError) as error:
+        msg = f"{expected}; {error}"
         raise ValueError(msg) from error
+    if array.ndim and not _fits(array.shape, axes):
+        msg = f"{expected}; it has shape {array.shape}."
+        raise ValueError(msg)
+    for index in np.argwhere(array < 1)[:1].tolist():
+        msg = f"{name}{index or ''} must be at least 1, which is no prior; it is {array[tuple(index)]:g}."
+        raise ValueError(msg)
     return value
+
+
+def check_strength(value: Any, name: str) -> float:
+    """Return what a prior adds to all states alike, a number of at least 0."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= float(value) < np.inf:
+        msg = f"{name} must be a number of at least 0, the same for all states; it is {value!r}."
+        raise ValueError(msg)
+    return float(value)
 
 
 def with_zeros_kept(probabilities: Array | None) -> Array | None:

@@ -15,11 +15,12 @@ from emkit.errors import DegenerateError
 from emkit.estimator import Estimator
 from emkit_hmm.faces import paths
 from emkit_hmm.faces.fitting import source_of
+from emkit_hmm.faces.paths import has_whole_rows, warn_of_impossible
 from emkit_hmm.inference import decoding, filtering, residuals, sampling
 from emkit_hmm.model import HiddenMarkovModel
 from emkit_hmm.params import HiddenMarkovParams
 from emkit_hmm.prepared import PreparedSequences
-from emkit_hmm.sequences import as_sequences
+from emkit_hmm.sequences import Sequences, as_sequences
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.intp]
@@ -39,8 +40,6 @@ class TellingFace(Estimator):
     result_: EMResult[Any]
 
     _allow_nan: ClassVar[bool] = True
-    #: Whether samples are whole numbers.
-    _samples_integers: ClassVar[bool] = False
 
     @abstractmethod
     def model_and_params(self) -> tuple[HiddenMarkovModel, HiddenMarkovParams]:
@@ -64,9 +63,9 @@ class TellingFace(Estimator):
         if kind == "viterbi":
             states, log_joint = decoding.viterbi(model, params, data)
         else:
-            states = np.argmax(model.posterior(params, data), axis=1)
+            states = _likeliest(model.posterior(params, data))
             log_joint = decoding.log_joint(model, params, data, states)
-        return float(log_joint.sum()), states
+        return data.total(log_joint), states
 
     def decode_k_best(self, X: Any, k: int) -> tuple[Array, Integers]:
         """Return the k most probable paths of one sequence, best first.
@@ -84,25 +83,30 @@ class TellingFace(Estimator):
         """Return the most probable state of every row, by ``algorithm``; shape (n_samples,)."""
         kind = one_of(self.algorithm, "algorithm", ALGORITHMS)
         model, params, data = self._asked(X, lengths)
-        if kind == "viterbi":
-            return decoding.viterbi(model, params, data)[0]
-        likeliest: Integers = np.argmax(model.posterior(params, data), axis=1)
-        return likeliest
+        if kind == "map":
+            found = model.paths(params, data)
+            warn_of_impossible(found.log_likelihoods, type(self).__name__)
+            return _likeliest(found.smoothed)
+        states, log_joint = decoding.viterbi(model, params, data)
+        warn_of_impossible(log_joint, type(self).__name__)
+        return states
 
     def predict_proba(self, X: Any, lengths: Any = None) -> Array:
         """Return ``P(state k | the whole sequence)`` of every row, (n_samples, n_components)."""
-        return self.score_samples(X, lengths)[1]
+        model, params, data = self._asked(X, lengths)
+        found = model.paths(params, data)
+        warn_of_impossible(found.log_likelihoods, type(self).__name__)
+        return found.smoothed
 
     def score(self, X: Any, lengths: Any = None) -> float:
-        """Return the log-likelihood of the data, in nats, summed over sequences."""
-        model, params, data = self._asked(X, lengths)
-        return float(model.log_likelihoods(params, data).sum())
+        """Return the log-likelihood of the data, in nats, summed over sequences, each as often as its weight says."""
+        return self.score_samples(X, lengths)[0]
 
     def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, Array]:
         """Return the log-likelihood, and ``P(state k | the whole sequence)`` of every row."""
         model, params, data = self._asked(X, lengths)
-        found = model.chain.posterior(params.chain, model.log_emission(params, data), data)
-        return float(found.log_likelihoods.sum()), found.smoothed
+        found = model.paths(params, data)
+        return data.total(found.log_likelihoods), found.smoothed
 
     def filter(self, X: Any, lengths: Any = None) -> Array:
         """Return ``P(state k at t | rows up to t)``: nothing of the future, (n_samples, n_components)."""
@@ -143,11 +147,15 @@ class TellingFace(Estimator):
         kind : {"ordinary", "forecast"}
             Given all other rows of the sequence, or given the rows before.
         """
-        return residuals.pseudo_residuals(*self._asked(X, lengths), kind)
+        model, params, data = self._asked(X, lengths)
+        warn_of_impossible(model.log_likelihoods(params, data), type(self).__name__)
+        return residuals.pseudo_residuals(model, params, data, kind)
 
     def sample_paths(self, X: Any, lengths: Any = None, n: int = 1, random_state: Any = None) -> Integers:
         """Return ``n`` draws of the states of all rows from ``P(path | data)``, shape (n, n_samples)."""
-        return sampling.sample_paths(*self._asked(X, lengths), n, self._rng(random_state))
+        model, params, data = self._asked(X, lengths)
+        warn_of_impossible(model.log_likelihoods(params, data), type(self).__name__)
+        return sampling.sample_paths(model, params, data, n, self._rng(random_state))
 
     def sample(
         self,
@@ -177,7 +185,7 @@ class TellingFace(Estimator):
         x, states = paths.drawn(
             model, params, n_samples, self._rng(random_state), currstate=currstate, covariates=covariates
         )
-        return (x.astype(np.int64) if self._samples_integers else x), states
+        return (x.astype(np.int64) if has_whole_rows(model.emission) else x), states
 
     def aic(self, X: Any, lengths: Any = None) -> float:
         """Return Akaike's criterion on ``X``; smaller is better. Structural zeros and fixed values are not counted."""
@@ -189,8 +197,8 @@ class TellingFace(Estimator):
         if not data.n_observations > 0:
             msg = "Nothing was observed, so there is no penalty by the number of rows: every row of X is missing."
             raise DegenerateError(msg)
-        log_likelihood = float(model.log_likelihoods(params, data).sum())
-        return -2 * log_likelihood + self._n_parameters() * float(np.log(data.n_observations))
+        penalty = self._n_parameters() * float(np.log(data.n_observations))
+        return -2 * data.total(model.log_likelihoods(params, data)) + penalty
 
     def _n_parameters(self) -> int:
         model, params = self.model_and_params()
@@ -203,18 +211,35 @@ class TellingFace(Estimator):
         """Return the model, its params and the data checked, for a question about the data."""
         model, params = self.model_and_params()
         given = as_sequences(X, lengths=lengths)
-        return model, params, model.prepare(attrs.evolve(given, x=self._columns(given.x)))
+        return model, params, model.prepare(attrs.evolve(given, x=self._columns(given)))
 
-    def _columns(self, x: Any) -> Array:
+    def _data_to_fit(self, given: Sequences) -> Sequences:
+        """Return data of ``fit`` with rows as a matrix, and note how many columns they have and what these are called.
+
+        Of a list of data frames the names are those of all of them.
+        """
+        names, x = given.column_names(), self._check_fit_input(given.x)
+        if names is not None:
+            self.feature_names_in_ = names
+        return attrs.evolve(given, x=x)
+
+    def _columns(self, given: Sequences) -> Array:
         """Return a matrix whose columns are those of ``fit``, or of the attributes that were set by hand."""
         expected = self._n_columns()
         if getattr(self, "n_features_in_", None) == expected is not None:
-            return self._check_input(x)
-        matrix = as_matrix(x, estimator=type(self).__name__, allow_nan=True)
+            self._check_names(given.column_names())
+        matrix = as_matrix(given.x, estimator=type(self).__name__, allow_nan=True)
         if expected is not None and matrix.shape[1] != expected:
-            msg = f"X has {matrix.shape[1]} features, but {type(self).__name__} is expecting {expected}."
+            found, name = matrix.shape[1], type(self).__name__
+            msg = f"X has {found} features, but {name} is expecting {expected} features as input."
             raise ValueError(msg)
         return matrix
 
     def _rng(self, random_state: Any) -> np.random.Generator:
         return np.random.default_rng(source_of(self.random_state if random_state is None else random_state))
+
+
+def _likeliest(smoothed: Array) -> Integers:
+    """Return the state of highest posterior probability at every row, (n_samples,)."""
+    likeliest: Integers = np.argmax(smoothed, axis=1)
+    return likeliest

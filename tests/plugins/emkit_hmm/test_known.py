@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from emkit_hmm import HiddenMarkovModel, Sequences
 from emkit_hmm.known import known_states, with_known_states
-from emkit_hmm.sequences import log_labels_of
+from emkit_hmm.labels import log_labels_of
 
 import emkit
 from emkit.families import Poisson

@@ -73,7 +73,7 @@ def _die(**changes):
         ({"transmat_": [[0.5, 0.5], [0.2, 0.7]]}, r"^transmat_\[1\] must hold .* sum to 0\.9\.$"),
         ({"transmat_": [[0.5, 0.5], [1.2, -0.2]]}, r"^transmat_\[1, 1\] must be a probability; it is -0\.2\.$"),
         ({"emissionprob_": [[0.5, 0.6], [0.1, 0.9]]}, r"^emissionprob_\[0\] must hold .* sum to 1\.1\.$"),
-        ({"emissionprob_": [[0.5, 0.5], [0.3, 0.7], [0.2, 0.8]]}, "emissionprob_ must have one row for each of the"),
+        ({"emissionprob_": [[0.5, 0.5], [0.3, 0.7], [0.2, 0.8]]}, r"^emissionprob_ must have shape \(2, n_symbols\)"),
     ],
 )
 def test_probabilities_that_cannot_be_are_named_as_their_user_names_them(changes, message):

@@ -70,7 +70,7 @@ def test_a_warning_names_the_state_that_rests_on_a_floor():
     x = np.concatenate([np.random.default_rng(0).normal(size=30), np.full(30, 50.0)])[:, None]
     floors = set()
     for seed in range(6):
-        with pytest.warns(emkit.errors.DegenerateWarning, match=r"emission\.covariances\[1, 0\] rests on its floor"):
+        with pytest.warns(emkit.errors.DegenerateWarning, match=r"covars_\[1, 0\] rests on its floor"):
             hmm = GaussianHMM(2, random_state=seed).fit(x)
         floors |= {note for note in emkit.fit(hmm.model_, x, rng=seed).notes if "floor" in note}
     # Without an order it would have had either number.

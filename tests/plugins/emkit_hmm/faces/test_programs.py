@@ -176,7 +176,7 @@ def test_covars_that_cannot_be_are_refused_when_they_are_set(kind, covars, messa
     [
         ("startprob_", [0.5, 0.5], r"startprob_ must have shape \(3,\), for n_components=3"),
         ("transmat_", [[0.5, 0.5], [0.5, 0.5]], r"transmat_ must have shape \(3, 3\)"),
-        ("means_", [[0.0, 0.0]], "means_ must have one row for each of the n_components=3 states; it has 1"),
+        ("means_", [[0.0, 0.0]], r"means_ must have shape \(3, n_features\), .* it has shape \(1, 2\)"),
         ("startprob_", [0.5, 0.5, 0.5], "startprob.*sum"),
         ("means_", [[0.0], [1.0], [2.0]], r"With means_ of shape \(3, 1\) covars_ must have \(3, 1, 1\)"),
         ("means_", [[0.0, np.nan], [1.0, 1.0], [2.0, 2.0]], r"means_\[0, 1\] is nan"),
