@@ -96,6 +96,8 @@ def _require_kind(name: str, owner: Any, params: Any) -> None:
 
 def require_components(emission: Family[Any], params: Any, n_components: int) -> None:
     """Raise InvalidParamsError if no field of the emissions' params has a row for each distribution."""
+    if any(np.shape(leaf)[:1] == (n_components,) for _, leaf in tree.leaves(params)):
+        return
     found = None if emission.component_fields(params, n_components) else _first_field(emission, params)
     if found is not None:
         expected = f"have one row for each of {n_components} distributions, shape ({n_components}, ...)"

@@ -149,6 +149,7 @@ PUBLIC = {
     "emkit.testing",
     "emkit.engines",
     "emkit.information",
+    "emkit.tree",
 }
 
 

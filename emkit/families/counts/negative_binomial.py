@@ -7,13 +7,15 @@ from typing import Any, final
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, gammaln, pdtr, xlogy
+from scipy.special import betainc, pdtr
 
 from emkit import space
 from emkit.families.additive import AdditiveFamily
 from emkit.families.base import Array, Labels
 from emkit.families.codes import CodedRows
-from emkit.families.counts.rising import KNOTS, knot_weights, log_rising
+from emkit.families.counts.deviance import log_peak, stirling_error
+from emkit.families.counts.rising import KNOTS, knot_weights
+from emkit.families.positive.curve import FAR, curve_of_excess
 from emkit.families.responsibilities import occupied, row_weights, shared_at_start, weighted_means
 from emkit.families.roots import decreasing_roots
 from emkit.families.supports import COUNTS, are_counts, checked
@@ -25,7 +27,7 @@ PHI = [(-1) ** n / (n + 2) for n in range(9)]
 PHI_SLOPE = [(-1) ** (n + 1) * (n + 1) / (n + 3) for n in range(9)]
 CHI = [(-1) ** n * (n + 1) / (n + 2) for n in range(9)]
 #: Smallest and largest dispersion, times the mean, that an M-step looks for.
-SMALLEST, LARGEST = 1e-12, 1e12
+SMALLEST, LARGEST = 1e-12, 1e20
 #: A fit has arrived when dispersions move by less than this part.
 ARRIVED = 1e-12
 MAX_STEPS = 500
@@ -151,12 +153,18 @@ class NegativeBinomial(AdditiveFamily[NegativeBinomialParams]):
     ) -> NegativeBinomialParams:
         """Return the derivatives with respect to means and dispersions."""
         counts, a, m = statistics.counts[:, None], params.dispersions, params.means
-        safe = np.where(m > 0, m, 1.0)
-        ratio = np.where(m > 0, statistics.sums / safe, np.where(statistics.sums > 0, np.inf, 0.0))
-        by_mean = ratio - (counts + a * statistics.sums) / (1 + a * m)
-        terms = (statistics.weights * KNOTS / (1 + a[:, :, None] * KNOTS)).sum(axis=2)
-        by_dispersion = terms - statistics.sums * m / (1 + a * m) + counts * m**2 * _chi(a * m)
-        return NegativeBinomialParams(by_mean, by_dispersion)
+        # Sums about the means and terms from one on: of large counts the parts are huge and their differences are not.
+        excess, growth = statistics.sums - m * counts, 1 + a * m
+        by_mean = np.where(m > 0, excess / (np.where(m > 0, m, 1.0) * growth), np.where(excess > 0, np.inf, -counts))
+        terms = 1 / (1 + a[:, :, None] * KNOTS)
+        small = (
+            (statistics.weights * KNOTS * terms).sum(axis=2)
+            - statistics.sums * m / growth
+            + counts * m**2 * _chi(a * m)
+        )
+        safe = np.where(a * m > 1, a, 1.0)
+        large = counts * np.log1p(a * m) / safe + excess / growth - (statistics.weights * terms).sum(axis=2)
+        return NegativeBinomialParams(by_mean, np.where(a * m > 1, large / safe, small))
 
     def features(self, x: CodedRows) -> Array:
         """Return square roots."""
@@ -186,11 +194,25 @@ class NegativeBinomial(AdditiveFamily[NegativeBinomialParams]):
 
 
 def _log_table(y: Array, m: Array, a: Array) -> Array:
+    """Return the log-density as distances of the counts from their means; see :mod:`emkit.families.counts.deviance`.
+
+    With ``r = 1 / a`` it is that of r and y in ``y + r`` binomial trials, times ``r / (y + r)``: a fall for each of
+    both, whose excesses are multiples of ``y - m``.
+    """
     with np.errstate(all="ignore"):
-        product = np.log1p(a * m)
-        share = np.where(a > 0, product / np.where(a > 0, a, 1.0), m)
-        table: Array = log_rising(y, a) + xlogy(y, m) - y * product - share - gammaln(y + 1)
-    return table
+        counts, safe = np.where(y > 0, y, 1.0), np.where(a > 0, a, 1.0)
+        spread, grown = 1 + a * m, np.log1p(a * y)
+        of_sizes = _fall(a * (y - m) / spread, grown - np.log1p(a * m)) / safe
+        of_counts = counts * _fall((m - counts) / (counts * spread), np.log(m / counts) + grown - np.log1p(a * m))
+        errors = stirling_error(counts + 1 / safe) - stirling_error(1 / safe)
+        shared = np.where(a > 0, of_sizes + errors, 0.0) - grown / 2
+        zeros = np.where(a > 0, -np.log1p(a * m) / safe, -m)
+        return np.where(y > 0, shared + of_counts + log_peak(counts), zeros)
+
+
+def _fall(excess: Array, logarithm: Array) -> Array:
+    """Return ``log(1 + excess) - excess``, far from zero from the logarithm itself."""
+    return np.where(np.abs(excess) < FAR, curve_of_excess(excess), logarithm - excess)
 
 
 def best_dispersions(weights: Array, means: Array, previous: Array) -> Array:
@@ -214,8 +236,13 @@ def best_dispersions(weights: Array, means: Array, previous: Array) -> Array:
         terms = 1 / (1 + u[:, None] * knots)
         gained = (masses * knots * terms).sum(axis=1)
         lost = u * (masses * (knots * terms) ** 2).sum(axis=1)
-        # Times u, so that its size near the root does not depend on u.
-        return u * (gained - value), u * (gained - value - lost - u * slope)
+        # Times u, so that its size near the root does not depend on u. Where u is large both sides are one but for
+        # little: since masses add up to one, u c / (1 + u c) and u phi(u) can be taken from one on both sides.
+        left, share = (masses * terms).sum(axis=1), np.log1p(u) / u
+        is_large = u > 1
+        shared = np.where(is_large, share - left, u * (gained - value))
+        falling = 1 / (1 + u) - share + u * (masses * knots * terms**2).sum(axis=1)
+        return shared, np.where(is_large, falling, u * (gained - value - lost - u * slope))
 
     spreads = (masses * knots).sum(axis=1) > _phi(np.zeros(1))[0]
     first = np.where(previous > 0, previous * means, 1.0)

@@ -12,6 +12,7 @@ from scipy.special import gammaln, pdtr
 from emkit import space
 from emkit.families.additive import LinearFamily, Sums
 from emkit.families.base import Array, Labels
+from emkit.families.counts.deviance import LARGE_COUNT, log_fall, log_peak
 from emkit.families.priors import GammaPrior
 from emkit.families.responsibilities import occupied
 from emkit.families.supports import COUNTS, Terms, are_counts, checked, finite_log
@@ -53,6 +54,15 @@ class Poisson(LinearFamily[PoissonParams]):
             return x
         values = checked(x, "Poisson", COUNTS, are_counts, 0.0)
         return Terms.of(values, values, -gammaln(values + 1).sum(axis=1))
+
+    def log_density(self, params: PoissonParams, x: Terms) -> Array:
+        """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components)."""
+        if x.values.max(initial=0.0) <= LARGE_COUNT:
+            return super().log_density(params, x)
+        out = np.zeros((len(x), len(params.rates)))
+        for counts, rates in zip(x.values.T, params.rates.T, strict=True):
+            out += log_fall(counts[:, None], rates) + log_peak(counts)[:, None]
+        return out
 
     def coefficients(self, params: PoissonParams) -> Array:
         """Return those of the counts, of the log factorials and of one."""

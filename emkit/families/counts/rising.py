@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from emkit.families.base import Array
 
@@ -27,25 +26,7 @@ from emkit.families.base import Array
 EXACT = 64
 _FAR = np.round(EXACT * 2 ** (np.arange(200) / 4))
 KNOTS: Array = np.concatenate([np.arange(EXACT, dtype=np.float64), _FAR])
-#: Below this dispersion the difference of two log gamma functions cancels, and Stirling's series is used.
-SMALL_DISPERSION = 1e-3
 NODES, NODE_WEIGHTS = np.polynomial.legendre.leggauss(10)
-
-
-def log_rising(counts: Array, dispersions: Array) -> Array:
-    """Return ``sum_{j < counts} log(1 + dispersions * j)``, broadcast over both.
-
-    Equal to ``gammaln(counts + r) - gammaln(r) - counts * log(r)`` with ``r = 1 / dispersions``; zero at zero.
-    """
-    y, a = np.broadcast_arrays(counts, dispersions)
-    with np.errstate(all="ignore"):
-        r = 1 / np.where(a > SMALL_DISPERSION, a, 1.0)
-        exact = gammaln(y + r) - gammaln(r) - y * np.log(r)
-        # Stirling's series of both, with the parts that cancel taken out; its next term is below 3e-12.
-        r = 1 / np.where((a > 0) & (a <= SMALL_DISPERSION), a, 1.0)
-        s = r + y
-        series = (s - 0.5) * np.log1p(y / r) - y + (1 / s - 1 / r) / 12
-    return np.where(a > SMALL_DISPERSION, exact, np.where(a > 0, series, 0.0))
 
 
 def knot_weights(values: Array, counts: Array, dispersions: Array) -> Array:

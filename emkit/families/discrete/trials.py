@@ -13,6 +13,7 @@ from emkit import space
 from emkit.arrays import whole_number
 from emkit.families.additive import LinearFamily, Sums
 from emkit.families.base import Array, Labels
+from emkit.families.counts.deviance import LARGE_COUNT, log_fall, log_peak
 from emkit.families.priors import BetaPrior, DirichletPrior
 from emkit.families.responsibilities import occupied, row_weights, weighted_means
 from emkit.families.supports import COUNTS, Terms, are_counts, checked, finite_log
@@ -145,6 +146,19 @@ class Multinomial(LinearFamily[MultinomialParams]):
                 f"{self.n_trials}. Leave n_trials out if rows may differ."
             )
             raise ValueError(msg)
+
+    def log_density(self, params: MultinomialParams, x: Terms) -> Array:
+        """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components)."""
+        trials = x.values.sum(axis=1)
+        if trials.max(initial=0.0) <= LARGE_COUNT:
+            return super().log_density(params, x)
+        # Independent Poisson counts of these means, given their sum. That probabilities add up to one but for rounding
+        # must not show: times so many trials it would.
+        probabilities = params.probabilities / params.probabilities.sum(axis=1, keepdims=True)
+        out = np.tile(-log_peak(trials)[:, None], len(probabilities))
+        for counts, column in zip(x.values.T, probabilities.T, strict=True):
+            out += log_fall(counts[:, None], trials[:, None] * column) + log_peak(counts)[:, None]
+        return out
 
     def coefficients(self, params: MultinomialParams) -> Array:
         """Return those of the counts, of the log multinomial coefficients and of one."""

@@ -10,20 +10,27 @@ from numpy.typing import NDArray
 from scipy.special import digamma, gammainc, gammaln, zeta
 
 from emkit import space
-from emkit.families.additive import LinearFamily, Sums
+from emkit.families.additive import LinearFamily
 from emkit.families.base import Array, Labels
 from emkit.families.capped import Capped
 from emkit.families.positive.exponential import as_floor
-from emkit.families.responsibilities import occupied, row_weights, weighted_means
+from emkit.families.positive.curve import curve, curve_of_excess
+from emkit.families.responsibilities import occupied, row_weights, shared_at_start
 from emkit.families.roots import decreasing_roots
+from emkit.families.student.tails import log_minus_digamma
 from emkit.families.supports import Terms, checked
 
 #: Above this shape ``log(shape) - digamma(shape)`` is taken from its asymptotic series: the difference cancels.
 LARGE_SHAPE = 100.0
-#: Above this shape log-densities are taken from distances to the mean: the terms they are linear in cancel.
+#: Above this shape densities and sums are taken from distances to the mean: the terms they are linear in cancel.
 NARROW_SHAPE = 1e3
-#: Smallest ``log(mean) - mean(log x)`` that rounding leaves any meaning; less counts as equal values.
-SMALLEST_SPREAD = 1e-13
+#: Smallest ``log(mean) - mean(log x)`` that the rounding of the data leaves any meaning; less counts as equal values.
+SMALLEST_SPREAD = 1e-30
+#: How exact sums of logarithms, or of curves at a mean far off, tell a spread, relative to their size.
+SPREAD_RTOL = 1e-14
+#: A fit has arrived when shapes move by less than this part.
+ARRIVED = 1e-10
+MAX_STEPS = 20
 
 
 @attrs.frozen(eq=False)
@@ -48,6 +55,25 @@ class GammaParams:
     def scales(self) -> Array:
         """Means divided by shapes."""
         return self.means / self.shapes
+
+
+@attrs.frozen(eq=False)
+class GammaStatistics:
+    """Sums about the current means ``m``, in which nothing cancels however narrow a distribution is.
+
+    Attributes
+    ----------
+    counts : (n_components,)
+        Expected number of rows.
+    excesses : (n_components, n_features)
+        ``sum_n r_nk e_nk`` with ``e = x / m - 1``.
+    curves : (n_components, n_features)
+        ``sum_n r_nk (log(1 + e_nk) - e_nk)``.
+    """
+
+    counts: Array
+    excesses: Array
+    curves: Array
 
 
 @final
@@ -81,40 +107,66 @@ class Gamma(LinearFamily[GammaParams]):
 
     def log_density(self, params: GammaParams, x: Terms) -> Array:
         """Return ``log p(x[n] | component k)`` in nats, shape (n_samples, n_components)."""
-        if params.shapes.max(initial=0.0) <= NARROW_SHAPE:
+        if not _is_narrow(params):
             return super().log_density(params, x)
         out = np.zeros((len(x), len(params.shapes)))
         with np.errstate(all="ignore"):
             for j, values in enumerate(x.values.T[:, :, None]):
-                ratios = values / params.means[:, j]
-                excess = (values - params.means[:, j]) / params.means[:, j]
-                near = np.log1p(excess) - excess
-                # Beyond the range of floats a row is impossible, or its logarithm is still a number.
-                far = np.log(values) - np.log(params.means[:, j]) + 1 - ratios
-                curve = params.shapes[:, j] * np.where(np.abs(excess) < 0.5, near, far)
-                out += curve + _log_constant(params.shapes[:, j]) - np.log(values)
+                out += params.shapes[:, j] * curve(values, params.means[:, j])
+                out += _log_constant(params.shapes[:, j]) - np.log(values)
         return out
+
+    def statistics(self, params: GammaParams, x: Terms, responsibilities: Array) -> GammaStatistics:  # type: ignore[override]
+        """Return sums about the means of ``params``."""
+        m = params.means
+        with np.errstate(all="ignore"):
+            if not _is_narrow(params):
+                totals = responsibilities.T @ x.terms
+                counts = totals[:, -1:]
+                logs, sums = np.split(totals[:, :-1], 2, axis=1)
+                excesses = sums / m - counts
+                return GammaStatistics(totals[:, -1], excesses, logs - counts * np.log(m) - excesses)
+            excesses, curves = np.empty(m.shape), np.empty(m.shape)
+            for j, values in enumerate(x.values.T[:, :, None]):
+                excesses[:, j] = np.einsum("nk,nk->k", responsibilities, (values - m[:, j]) / m[:, j])
+                curves[:, j] = np.einsum("nk,nk->k", responsibilities, curve(values, m[:, j]))
+            return GammaStatistics(responsibilities.sum(axis=0), excesses, curves)
 
     def blank(self, x: Terms, responsibilities: Array) -> GammaParams:
         """Return shapes of one, and the caps."""
-        n_components, n_features = responsibilities.shape[1], x.values.shape[1]
-        ones = np.ones((n_components, n_features))
+        ones = np.ones((responsibilities.shape[1], x.values.shape[1]))
         weights = row_weights(responsibilities)
-        means = np.average(x.terms[:, :-1], axis=0, weights=weights)
-        spread = np.log(means[n_features:]) - means[:n_features]
+        means = np.average(x.values, axis=0, weights=weights)
+        spread = -np.average(curve(x.values, means), axis=0, weights=weights)
         # The spread is half the variance of log x. Where all rows are equal, one stands for it.
         typical = np.where(spread > SMALLEST_SPREAD, 2 * spread, 1.0)
-        caps = 1 / np.maximum(self.floor * typical, SMALLEST_SPREAD)
-        return GammaParams(ones * means[n_features:], ones, caps)
+        return GammaParams(ones * means, ones, 1 / np.maximum(self.floor * typical, SMALLEST_SPREAD))
 
-    def m_step(self, params: GammaParams, statistics: Sums) -> GammaParams:
+    def fit(self, x: Terms, responsibilities: Array, params: GammaParams | None = None) -> GammaParams:
+        """Return the maximiser; sums about means far off tell less of a narrow distribution than those about its own."""
+        if params is None:
+            responsibilities = shared_at_start(responsibilities)
+            params = self.blank(x, responsibilities)
+        for _ in range(MAX_STEPS):
+            before, params = params, self.m_step(params, self.statistics(params, x, responsibilities))
+            if not _is_narrow(params) or (np.abs(params.shapes - before.shapes) <= ARRIVED * params.shapes).all():
+                break
+        return params
+
+    def m_step(self, params: GammaParams, statistics: GammaStatistics) -> GammaParams:
         """Return means, and the shapes that solve ``log(k) - digamma(k) = log(mean) - mean(log x)``."""
-        averages = weighted_means(statistics.counts, statistics.totals[:, :-1], np.ones_like(statistics.totals[:, :-1]))
-        logs, means = np.split(averages, 2, axis=1)
-        # Sums of tiny numbers with tiny weights may vanish.
-        filled = occupied(statistics.counts)[:, None] & (means > 0)
-        spread = np.where(filled, np.log(np.where(filled, means, 1.0)) - logs, 1.0)
-        shapes = gamma_shapes(spread, np.broadcast_to(params.caps, spread.shape))
+        filled = occupied(statistics.counts)[:, None]
+        counts = np.where(filled, statistics.counts[:, None], 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            excess, curves = statistics.excesses / counts, statistics.curves / counts
+            means = params.means + params.means * excess
+            # Sums of tiny numbers with tiny weights may vanish.
+            filled = filled & (means > 0) & np.isfinite(means)
+            about = curve_of_excess(np.where(filled, excess, 0.0))
+            spread = np.where(filled, about - curves, 1.0)
+            size = np.abs(about) if _is_narrow(params) else np.abs(about) + np.abs(np.log(params.means)) + 1
+        # Less than rounding leaves of it does not make a shape larger, at this step: sums at the next one tell more.
+        shapes = gamma_shapes(np.maximum(spread, SPREAD_RTOL * size), np.broadcast_to(params.caps, spread.shape))
         return attrs.evolve(
             params, means=np.where(filled, means, params.means), shapes=np.where(filled, shapes, params.shapes)
         )
@@ -123,17 +175,16 @@ class Gamma(LinearFamily[GammaParams]):
         """Return the caps of the shapes."""
         return {"shapes": Capped(params.caps)}
 
-    def complete_score(self, params: GammaParams, statistics: Sums) -> GammaParams:
-        """Return the derivatives with respect to means and shapes."""
-        logs, sums = np.split(statistics.totals[:, :-1], 2, axis=1)
-        counts, k, m = statistics.counts[:, None], params.shapes, params.means
-        by_mean = k * (sums / m - counts) / m
-        by_shape = logs - sums / m + counts * (np.log(k) + 1 - np.log(m) - digamma(k))
-        return GammaParams(by_mean, by_shape, np.zeros_like(params.caps))
+    def complete_score(self, params: GammaParams, statistics: GammaStatistics) -> GammaParams:
+        """Return the derivatives with respect to means and shapes; ``statistics`` must be taken at ``params``."""
+        k, counts = params.shapes, statistics.counts[:, None]
+        by_mean = k / params.means * statistics.excesses
+        return GammaParams(by_mean, statistics.curves + counts * log_minus_digamma(k), np.zeros_like(params.caps))
 
     def features(self, x: Terms) -> Array:
-        """Return logarithms."""
-        return x.terms[:, : x.values.shape[1]]
+        """Return logarithms, in units of the first row: of narrow data all have the same digits before they differ."""
+        first = x.values[:1]
+        return curve(x.values, first) + (x.values - first) / first if len(x) else x.values
 
     def mean(self, params: GammaParams) -> Array:
         """Return the means."""
@@ -147,6 +198,10 @@ class Gamma(LinearFamily[GammaParams]):
     def sample(self, params: GammaParams, components: Labels, rng: np.random.Generator) -> Array:
         """Return one row for each of ``components``."""
         return rng.gamma(params.shapes[components], params.scales[components])
+
+
+def _is_narrow(params: GammaParams) -> bool:
+    return bool(params.shapes.max(initial=0.0) > NARROW_SHAPE)
 
 
 def _log_constant(k: Array) -> Array:

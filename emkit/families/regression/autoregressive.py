@@ -17,6 +17,7 @@ from emkit.families.gaussian.covariance import CovarianceStructure, Full, Tied, 
 from emkit.families.gaussian.densities import Gaussians
 from emkit.families.gaussian.pieces import as_floor, draw_deviations, neutral_gaussians, space_of_covariances
 from emkit.families.gaussian.units import location_and_scale
+from emkit.families.regression.design import lever
 from emkit.families.regression.gaussian import DesignRows, LinearGaussians, RegressionSums, Units
 from emkit.families.responsibilities import row_weights
 from emkit.space import Real, Space
@@ -134,7 +135,8 @@ class Autoregressive(AdditiveFamily[AutoregressiveParams]):
         """Return spaces with the floor, in units of the data."""
         covariances = space_of_covariances(self.covariance, self.floor, params.covariances.shape, params.scale)
         slopes = np.broadcast_to(params.scale[:, None] / params.scale, params.coefficients.shape)
-        return {"intercepts": Real(params.scale), "coefficients": Real(slopes), "covariances": covariances}
+        intercepts = params.scale * lever(np.tile(params.location, self.order), np.tile(params.scale, self.order))
+        return {"intercepts": Real(intercepts), "coefficients": Real(slopes), "covariances": covariances}
 
     def complete_score(self, params: AutoregressiveParams, statistics: RegressionSums) -> AutoregressiveParams:
         """Return the gradient; ``statistics`` must be taken at ``params``."""

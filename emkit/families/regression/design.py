@@ -71,13 +71,20 @@ class RegressionRows:
 
 
 def predictors(params: CoefficientParams, covariates: Array) -> Array:
-    """Return the linear predictors, (n_samples, n_components)."""
+    """Return the linear predictors, (n_samples, n_components).
+
+    Of the distances of covariates to ``location``: far from zero the intercept and the slopes times the covariates are
+    both large, and their sum would lose its digits, other ones in every row.
+    """
+    standard = to_standard(params, params.coefficients)
     n_covariates = covariates.shape[1]
     with np.errstate(over="ignore", invalid="ignore"):
         slopes = params.coefficients[:, params.coefficients.shape[1] - n_covariates :]
-        eta: Array = covariates @ slopes.T
+        eta: Array = (covariates - params.location) @ slopes.T
         if params.coefficients.shape[1] > n_covariates:
-            eta += params.coefficients[:, 0]
+            eta += standard[:, 0]
+        else:
+            eta += slopes @ params.location
     return eta
 
 
@@ -149,10 +156,20 @@ def solve(curvature: Array, score: Array) -> Array:
 
 
 def coefficient_space(params: CoefficientParams) -> dict[str, space.Space]:
-    """Return as the unit of an intercept one, and of a slope one for each standard deviation of its covariate."""
+    """Return as the unit of a slope one for each standard deviation of its covariate, and what an intercept makes of it.
+
+    A small change of a slope moves the intercept, far from the rows, by as much more as zero is far from them.
+    """
     unit = np.ones(params.coefficients.shape[1])
     unit[len(unit) - len(params.scale) :] = 1 / params.scale
+    if len(unit) > len(params.scale):
+        unit[0] = lever(params.location, params.scale)
     return {"coefficients": space.Real(np.broadcast_to(unit, params.coefficients.shape))}
+
+
+def lever(location: Array, scale: Array) -> float:
+    """Return how much less certain an intercept is at zero than in the middle of the covariates."""
+    return float(np.hypot(1.0, np.linalg.norm(location / scale)))
 
 
 def penalties(ridge: float, params: CoefficientParams) -> Array:

@@ -8,10 +8,11 @@ from typing import Any, ClassVar, NoReturn, final
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, gammaln
+from scipy.special import expit
 
 from emkit.errors import MissingCapabilityError
 from emkit.families.base import Array, Family, Labels, SharedRows
+from emkit.families.counts.deviance import log_fall, log_peak
 from emkit.families.regression.design import (
     CoefficientParams,
     RegressionRows,
@@ -189,8 +190,10 @@ class PoissonRegression(Family[CoefficientParams]):
 
     def log_density(self, params: CoefficientParams, x: RegressionRows) -> Array:
         """Return ``log p(response[n] | covariates[n], component k)`` in nats, (n_samples, n_components)."""
-        y = x.response[:, None]
-        return poisson(predictors(params, x.covariates), y)[0] - gammaln(y + 1)
+        with np.errstate(over="ignore", under="ignore"):
+            return (
+                log_fall(x.response[:, None], np.exp(predictors(params, x.covariates))) + log_peak(x.response)[:, None]
+            )
 
     def fit(
         self, x: RegressionRows, responsibilities: Array, params: CoefficientParams | None = None

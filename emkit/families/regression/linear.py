@@ -16,6 +16,7 @@ from emkit.families.base import Array, Labels
 from emkit.families.gaussian.covariance import CovarianceStructure, Spherical, Tied
 from emkit.families.gaussian.pieces import as_floor, space_of_covariances
 from emkit.families.gaussian.units import location_and_scale
+from emkit.families.regression.design import lever
 from emkit.families.regression.gaussian import DesignRows, LinearGaussians, RegressionSums, Units
 from emkit.families.regression.generalised import no_sampler
 from emkit.families.responsibilities import row_weights
@@ -119,7 +120,8 @@ class LinearRegression(AdditiveFamily[LinearRegressionParams]):
     def space(self, params: LinearRegressionParams) -> dict[str, Space]:
         """Return spaces with the floor, in units of the data."""
         unit = params.response_scale / params.scale
-        units = np.concatenate([params.response_scale, unit]) if self.intercept else unit
+        first = params.response_scale * lever(params.location, params.scale)
+        units = np.concatenate([first, unit]) if self.intercept else unit
         # Variances are kept as a list even if there is one.
         variances = space_of_covariances(Spherical(), self.floor, (1,), params.response_scale)
         return {"coefficients": Real(np.broadcast_to(units, params.coefficients.shape)), "variances": variances}

@@ -11,11 +11,11 @@ from scipy import special
 
 from emkit import space
 from emkit.families.base import Family, Labels
-from emkit.families.capped import Capped
+from emkit.families.capped import AT_CAP, Capped
 from emkit.families.gaussian.covariance import CovarianceStructure, Full, Tied, as_structure
 from emkit.families.gaussian.densities import Gaussians, gaussian_m_step
 from emkit.families.gaussian.expansions import Array, Booleans
-from emkit.families.gaussian.forms import gradients, log_determinants, products
+from emkit.families.gaussian.forms import gradients, products
 from emkit.families.gaussian.moments import GaussianMoments
 from emkit.families.gaussian.pieces import (
     as_floor,
@@ -24,17 +24,17 @@ from emkit.families.gaussian.pieces import (
     neutral_gaussians,
     space_of_covariances,
 )
-from emkit.families.gaussian.rows import log_density_of_rows, moments_of_rows
+from emkit.families.gaussian.rows import moments_of_rows
 from emkit.families.gaussian.units import robust_location_and_scale
+from emkit.families.student.distances import EIGENVALUE_ULPS, peaks_and_distances
+from emkit.families.student.leaps import TailSums, best_leaps
 from emkit.families.student.tails import df_of_gap, log_gamma_ratio, log_minus_digamma
 from emkit.space import Fixed, Real, Space
 
 #: Between them the degrees of freedom are estimated; a million cannot be told from a normal.
-LOWEST_DF, HIGHEST_DF = 1e-2, 1e6
+LOWEST_DF, HIGHEST_DF = 0.1, 1e6
 #: Where the estimation of the degrees of freedom begins.
 START_DF = 8.0
-#: Squared distances beyond this are cut off: their weight is zero to all digits.
-FARTHEST_SQUARED = 1e290
 #: How near, relative to it, an eigenvalue is to its floor to rest on it.
 FLOOR_RTOL = 1e-6
 
@@ -73,11 +73,13 @@ class StudentTStatistics:
         ``sum_n r_nk E[log u_nk]``.
     moments : GaussianMoments
         Of the rows under ``r_nk E[u_nk]``.
+    tails : TailSums
     """
 
     counts: Array
     log_weights: Array
     moments: GaussianMoments
+    tails: TailSums
 
 
 def _df(value: Any) -> float | None:
@@ -119,6 +121,10 @@ class StudentT(Family[StudentTParams]):
 
     is_additive: ClassVar[bool] = True
 
+    @property
+    def _is_tied(self) -> bool:
+        return isinstance(self.covariance, Tied)
+
     def log_density(self, params: StudentTParams, x: Array) -> Array:
         """Return ``log t(x[n]; means[k], scatters[k], df[k])``."""
         density, distances = self._distances(params, x)
@@ -138,7 +144,8 @@ class StudentT(Family[StudentTParams]):
             counts = responsibilities.sum(axis=0)
             # E[log u] = digamma(b) - log((df + distance) / 2) with b = (df + n_features) / 2.
             log_growth = np.einsum("nk,nk->k", responsibilities, np.log1p(growth))
-        return StudentTStatistics(counts, -log_growth - counts * log_minus_digamma((df + n_features) / 2), moments)
+        log_weights = -log_growth - counts * log_minus_digamma((df + n_features) / 2)
+        return StudentTStatistics(counts, log_weights, moments, TailSums.of(df, distances, responsibilities))
 
     def m_step(self, params: StudentTParams, statistics: StudentTStatistics) -> StudentTParams:
         """Return the maximiser over the expanded params, or over the plain ones where a scatter rests on its floor.
@@ -151,18 +158,20 @@ class StudentT(Family[StudentTParams]):
         if not occupied.any():
             return params
         means, scatters = gaussian_m_step(moments, gaussians, self.floor)
-        plain = np.full(len(means), isinstance(self.covariance, Tied)) | self._rests_on_floor(scatters, params.scale)
+        plain = np.full(len(means), True) if self._is_tied else self._rests_on_floor(scatters, params.scale)
         counts = np.where(occupied, statistics.counts, 1.0)
         weights = np.where(occupied, moments.counts, 1.0) / counts
         if plain.any():
             exact = self._plain_scatters(statistics, gaussians)
             chosen = plain.reshape(-1, *[1] * (scatters.ndim - 1))
             scatters = exact if plain.all() else np.where(chosen, exact, scatters)
-        df = params.df
-        if self.df is None:
-            gap = np.where(plain, weights - 1.0, np.log(weights)) - statistics.log_weights / counts
-            df = np.where(occupied, df_of_gap(gap, LOWEST_DF, HIGHEST_DF), df)
-        return attrs.evolve(params, means=means, scatters=scatters, df=df)
+        if self.df is not None:
+            return attrs.evolve(params, means=means, scatters=scatters)
+        gap = np.where(plain, weights - 1.0, np.log(weights)) - statistics.log_weights / counts
+        # At the highest the gap is rounding alone; from there only a leap leads back.
+        moving = occupied & (params.df < HIGHEST_DF * (1 - AT_CAP))
+        df = np.where(moving, df_of_gap(gap, LOWEST_DF, HIGHEST_DF), params.df)
+        return self._leapt(params, attrs.evolve(params, means=means, scatters=scatters, df=df), statistics)
 
     def fit(self, x: Array, responsibilities: Array, params: StudentTParams | None = None) -> StudentTParams:
         """Return the params after one EM step, which climbs."""
@@ -179,7 +188,7 @@ class StudentT(Family[StudentTParams]):
     def space(self, params: StudentTParams) -> dict[str, Space]:
         """Return spaces with the floor, in units of the data, and the cap of the degrees of freedom."""
         scatters = space_of_covariances(self.covariance, self.floor, params.scatters.shape, params.scale)
-        df: Space = Capped(HIGHEST_DF) if self.df is None else Fixed()
+        df: Space = Capped(HIGHEST_DF, LOWEST_DF) if self.df is None else Fixed()
         return {"means": Real(params.scale), "scatters": scatters, "df": df}
 
     def complete_score(self, params: StudentTParams, statistics: StudentTStatistics) -> StudentTParams:
@@ -195,7 +204,7 @@ class StudentT(Family[StudentTParams]):
 
     def shared_fields(self, params: StudentTParams) -> tuple[str, ...]:
         """Return the one scatter of a tied structure."""
-        return ("scatters",) if isinstance(self.covariance, Tied) else ()
+        return ("scatters",) if self._is_tied else ()
 
     def mean(self, params: StudentTParams) -> Array:
         """Return the locations; NaN where a component has no mean."""
@@ -211,11 +220,28 @@ class StudentT(Family[StudentTParams]):
     def _distances(self, params: StudentTParams, x: Array) -> tuple[Array, Array]:
         """Return the Gaussian log-density at the means, of each or of all, and squared distances (n_samples, K)."""
         check_columns(x, params.means.shape[1])
-        standard = self.covariance.rescale(params.scatters, 1.0 / params.scale)
-        log_dets = log_determinants(self.covariance, standard, x.shape[1]) + 2.0 * np.log(params.scale).sum()
-        peaks = -0.5 * (log_dets + x.shape[1] * math.log(2.0 * math.pi))
-        distances = 2.0 * (peaks - log_density_of_rows(self._gaussians(params), x))
-        return peaks, np.clip(distances, 0.0, FARTHEST_SQUARED)
+        return peaks_and_distances(self._gaussians(params), x, self.floor)
+
+    def _leapt(self, params: StudentTParams, after: StudentTParams, statistics: StudentTStatistics) -> StudentTParams:
+        """Return ``after`` an EM step from ``params``, or where components leap in their tails, these leaps."""
+        occupied = statistics.moments.occupied()
+        counts, n_features = np.where(occupied, statistics.counts, 1.0), params.means.shape[1]
+        # A leap must not carry a scatter below its floor, and one scatter cannot have the factors of several tails.
+        room = self._smallest(params.scatters, params.scale) / (self.floor * (1 + FLOOR_RTOL)) if self.floor else np.inf
+        sums = statistics.tails
+        leaps = best_leaps(params.df, counts, sums, n_features, HIGHEST_DF, np.full(len(counts), not self._is_tied))
+        if (leaps.factors * room <= 1).any():
+            leaps = best_leaps(params.df, counts, sums, n_features, HIGHEST_DF, leaps.factors * room > 1)
+        leaping = occupied & (leaps.gains > 0)
+        if not leaping.any():
+            return after
+        means, df = np.where(leaping[:, None], params.means, after.means), np.where(leaping, leaps.df, after.df)
+        if self._is_tied:
+            # The means and the one scatter of a step belong together, and so do those before it.
+            return attrs.evolve(params, df=np.where(leaping, leaps.df, params.df))
+        axes = (-1, *[1] * (after.scatters.ndim - 1))
+        scatters = np.where(leaping.reshape(axes), params.scatters * leaps.factors.reshape(axes), after.scatters)
+        return attrs.evolve(after, means=means, scatters=scatters, df=df)
 
     def _plain_scatters(self, statistics: StudentTStatistics, gaussians: Gaussians) -> Array:
         """Return the scatters divided by counts, with eigenvalues raised to the floor."""
@@ -228,13 +254,17 @@ class StudentT(Family[StudentTParams]):
         return structure.keep_unoccupied(moments.occupied(), scatters, gaussians.covariances)
 
     def _rests_on_floor(self, scatters: Array, scale: Array) -> Booleans:
-        """Return which components have an eigenvalue at the floor."""
+        """Return which components have an eigenvalue at the floor, but for its rounding."""
+        standard = np.abs(self.covariance.rescale(scatters, 1.0 / scale)).reshape(len(scatters), -1)
+        rounding = EIGENVALUE_ULPS * len(scale) * np.finfo(np.float64).eps * standard.max(axis=1)
+        return np.asarray(self._smallest(scatters, scale) <= self.floor * (1 + FLOOR_RTOL) + rounding)
+
+    def _smallest(self, scatters: Array, scale: Array) -> Array:
+        """Return the smallest eigenvalue of every scatter, in units of ``scale ** 2``."""
         standard = self.covariance.rescale(scatters, 1.0 / scale)
         if self.covariance.is_matrix:
-            smallest = np.linalg.eigvalsh(standard)[..., 0]
-        else:
-            smallest = standard.reshape(len(standard), -1).min(axis=1)
-        return np.asarray(smallest <= self.floor * (1 + FLOOR_RTOL))
+            return np.asarray(np.linalg.eigvalsh(standard)[..., 0])
+        return np.asarray(standard.reshape(len(standard), -1).min(axis=1))
 
     def _start(self, x: Array, responsibilities: Array) -> StudentTParams:
         """Return params to begin from: those of all rows together, where some component has none of its own."""

@@ -6,7 +6,7 @@ from scipy import optimize, stats
 
 from emkit.families import NegativeBinomial, NegativeBinomialParams
 from emkit.families.counts.negative_binomial import SMALL_PRODUCT, _chi, _phi
-from emkit.families.counts.rising import EXACT, KNOTS, knot_weights, log_rising
+from emkit.families.counts.rising import EXACT, KNOTS, knot_weights
 from emkit.testing import check_family
 
 
@@ -19,7 +19,7 @@ def weighted(n_samples, seed=1):
     return np.random.default_rng(seed).random((n_samples, 1))
 
 
-@pytest.mark.parametrize("mean", [3.0, 400.0])
+@pytest.mark.parametrize("mean", [3.0, 400.0, 1e7, 1e12])
 def test_negative_binomial_keeps_the_laws_of_families(mean):
     check_family(NegativeBinomial(), np.column_stack([counts(mean=mean), counts(20.0, mean, seed=1)]))
 
@@ -39,14 +39,6 @@ def test_no_dispersion_is_poisson_and_a_tiny_one_nearly_so():
     for dispersion in (0.0, 1e-15):
         density = family.log_density(NegativeBinomialParams([[20.0]], [[dispersion]]), prepared)
         assert np.allclose(density, expected, rtol=1e-12, atol=1e-11)
-
-
-@pytest.mark.parametrize("dispersion", [1e-12, 1e-5, 9.9e-4, 1.01e-3, 0.3, 1e5])
-def test_sums_of_logarithms_are_sums_of_logarithms(dispersion):
-    for count in (0, 1, 2, 50, 3000):
-        expected = np.log1p(dispersion * np.arange(count)).sum()
-        found = log_rising(np.array(float(count)), np.array(dispersion))
-        assert found == pytest.approx(expected, rel=1e-11, abs=2e-11)
 
 
 @pytest.mark.parametrize(("size", "mean"), [(0.3, 2.0), (2.0, 10.0), (50.0, 30.0), (1.0, 900.0), (8.0, 3e5)])
@@ -98,7 +90,8 @@ def test_the_bound_touches_and_stays_below(touching):
     weights = knot_weights(values, shown, np.array([touching]))[0]
 
     def gap(dispersion):
-        return float(shown[0] @ log_rising(values, np.array(dispersion)) - weights @ np.log1p(dispersion * KNOTS))
+        rising = [np.log1p(dispersion * np.arange(value)).sum() for value in values]
+        return float(shown[0] @ rising - weights @ np.log1p(dispersion * KNOTS))
 
     least = gap(touching)
     size = float(shown[0] @ values)
