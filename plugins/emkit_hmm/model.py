@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from emkit import EStep, LatentModel
 from emkit.arrays import whole_number
-from emkit.errors import DegenerateError
+from emkit.errors import DegenerateError, EmkitWarning
 from emkit.families import Family, Gaussian, partition_by_features
 from emkit.space import Fixed, Space, spaces_of
 from emkit_hmm import agreement
@@ -94,7 +95,14 @@ class HiddenMarkovModel(LatentModel[HiddenMarkovData, HiddenMarkovParams, Hidden
 
     def prepare(self, leaf: HiddenMarkovData) -> PreparedSequences:
         """Return validated sequences, cut into the columns that the recursions run through."""
-        return prepared(leaf, self.emission, self.n_states)
+        sequences = prepared(leaf, self.emission, self.n_states)
+        if sequences is not leaf and sequences.covariates is not None and not self.chain.needs_covariates:
+            text = (
+                f"Covariates are given, but transitions by {type(self.chain).__name__}() depend on none, so these are "
+                "not used. Give chain=Logit() for transitions that do."
+            )
+            warnings.warn(text, EmkitWarning, stacklevel=2)
+        return sequences
 
     def e_step(
         self, params: HiddenMarkovParams, data: HiddenMarkovData, temperature: float = 1.0

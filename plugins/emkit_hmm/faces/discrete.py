@@ -73,6 +73,19 @@ class CategoricalHMM(HiddenMarkovFace):
     n_init: int = attrs.field(default=1, kw_only=True)
     accelerate: str | Accelerator | None = attrs.field(default="auto", kw_only=True)
 
+    def forecast(self, X: Any, lengths: Any = None, steps: int = 1, covariates: Any = None) -> tuple[Array, Array]:
+        """Return what follows the end of every sequence.
+
+        Returns
+        -------
+        states : (n_sequences, steps, n_components)
+            Their probabilities.
+        symbols : (n_sequences, steps, n_symbols)
+            Their probabilities.
+        """
+        states, _ = super().forecast(X, lengths, steps, covariates)
+        return states, np.tensordot(states, self._checked("emissionprob_"), 1)
+
     def _letters(self) -> Mapping[str, str]:
         return {"e": "emissionprob_"}
 

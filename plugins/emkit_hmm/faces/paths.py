@@ -116,6 +116,9 @@ def _path_from(expansion: Expansion, n_states: int, state: Any, n_steps: int, rn
         raise ValueError(msg)
     mine = expansion.state_of == state
     start = np.where(mine, expansion.startprob, 0.0)
-    # A state in which no sequence starts may be asked for all the same.
-    start = start if start.sum() > 0 else mine.astype(np.float64)
+    if not start.sum() > 0:
+        # A state in which no sequence starts may be asked for all the same: where others lead into it.
+        transmat = expansion.transmat if expansion.transmat.ndim == 2 else expansion.transmat[-1]
+        into = np.where(mine, transmat[~mine].sum(axis=0), 0.0)
+        start = into if into.sum() > 0 else mine.astype(np.float64)
     return expansion.state_of[sample_path(start, expansion.transmat, n_steps, rng)]

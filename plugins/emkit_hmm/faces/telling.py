@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emkit import EMResult
 from emkit.arrays import as_matrix, one_of
-from emkit.errors import DegenerateError
+from emkit.errors import DegenerateError, MissingCapabilityError
 from emkit.estimator import Estimator
 from emkit_hmm.faces import paths
 from emkit_hmm.faces.fitting import source_of
@@ -116,7 +116,9 @@ class TellingFace(Estimator):
         """Return ``P(state k at t | rows up to t + lag)`` of every row, (n_samples, n_components)."""
         return filtering.smoothed_with_lag(*self._asked(X, lengths), lag)
 
-    def forecast(self, X: Any, lengths: Any = None, steps: int = 1, covariates: Any = None) -> tuple[Array, Array]:
+    def forecast(
+        self, X: Any, lengths: Any = None, steps: int = 1, covariates: Any = None
+    ) -> tuple[Array, Array | None]:
         """Return what follows the end of every sequence.
 
         Parameters
@@ -131,13 +133,14 @@ class TellingFace(Estimator):
         states : (n_sequences, steps, n_components)
             Their probabilities.
         means : (n_sequences, steps, n_features)
-            Expected observations.
+            Expected observations; None where these have no mean.
         """
         asked = self._asked(X, lengths)
-        return (
-            filtering.predicted_states(*asked, steps, covariates),
-            filtering.predicted_means(*asked, steps, covariates),
-        )
+        states = filtering.predicted_states(*asked, steps, covariates)
+        try:
+            return states, filtering.predicted_means(*asked, steps, covariates)
+        except MissingCapabilityError:
+            return states, None
 
     def pseudo_residuals(self, X: Any, lengths: Any = None, kind: str = "ordinary") -> residuals.PseudoResiduals:
         """Return normal quantiles of the observations of one column; see :func:`emkit_hmm.pseudo_residuals`.

@@ -9,6 +9,7 @@ from emkit_hmm.covariates import covariates_of
 from regimes import COUNTS
 
 from emkit import fit
+from emkit.errors import EmkitWarning
 from emkit.families import Poisson
 
 LENGTHS = np.array([3, 1, 2])
@@ -49,3 +50,9 @@ def test_a_fit_and_all_that_follows_do_not_see_those_of_first_rows():
     for answer in (model.posterior, lambda *at: filtered(model, *at), lambda *at: predicted(model, *at)):
         np.testing.assert_array_equal(answer(one.params, known), answer(one.params, unknown))
     assert np.isfinite(model.simulate(one.params, unknown, np.random.default_rng(0)).x).all()
+
+
+def test_covariates_of_transitions_that_depend_on_none_are_told():
+    data = Sequences(COUNTS, covariates=np.zeros((len(COUNTS), 1)))
+    with pytest.warns(EmkitWarning, match=r"transitions by Markov\(\) depend on none.*chain=Logit\(\)"):
+        HiddenMarkovModel(2, Poisson()).prepare(data)

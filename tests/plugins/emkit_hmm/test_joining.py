@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from emkit_hmm import HiddenMarkovModel, Sequence, Sequences
+from emkit_hmm import HiddenMarkovModel, Logit, Sequence, Sequences
 
 import emkit
 from emkit.families import Gaussian, Poisson
 
 X = np.random.default_rng(0).poisson(np.repeat([[3.0], [20.0]], 20, axis=0)).astype(float)
 MODEL = HiddenMarkovModel(2, Poisson())
+ALONG = HiddenMarkovModel(2, Poisson(), chain=Logit())
 FRAME = pd.DataFrame({"a": np.arange(9.0), "b": 100 + np.arange(9.0)})
 
 
@@ -45,7 +46,7 @@ def test_a_part_that_does_not_fit_its_sequence_is_told(first, second, message):
 def test_parts_of_the_right_length_follow_each_other():
     first = Sequence(X[:15], 2.0, np.full(15, 1), np.ones((15, 1)))
     second = Sequence(X[15:], 3, [0] * 25, np.zeros((25, 1)))
-    both = MODEL.prepare([first, second])
+    both = ALONG.prepare([first, second])
     np.testing.assert_array_equal(both.weights, [2.0, 3.0])
     np.testing.assert_array_equal(both.log_labels[:, 0] == 0, np.arange(40) >= 15)
     np.testing.assert_array_equal(both.covariates[:, 0] == 0, np.arange(40) >= 15)
@@ -53,7 +54,7 @@ def test_parts_of_the_right_length_follow_each_other():
 
 def test_covariates_of_first_rows_may_miss_in_every_sequence():
     covariates = np.ma.masked_array(np.ones((20, 1)), mask=(np.arange(20) == 0)[:, None])
-    both = MODEL.prepare([Sequence(X[:20], covariates=covariates), Sequence(X[20:], covariates=covariates)])
+    both = ALONG.prepare([Sequence(X[:20], covariates=covariates), Sequence(X[20:], covariates=covariates)])
     np.testing.assert_array_equal(both.covariates[:, 0] == 0, np.arange(40) % 20 == 0)
 
 

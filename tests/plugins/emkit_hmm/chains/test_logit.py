@@ -99,7 +99,7 @@ def test_without_covariates_it_is_a_plain_chain():
     """A covariate that is always 0 leaves intercepts, and these say what a matrix says."""
     x = Sequences(COUNTS, LENGTHS, covariates=np.zeros((len(COUNTS), 1)))
     logit = fit(HiddenMarkovModel(2, Poisson(), chain=Logit()), x, rng=0, tol=0)
-    plain = fit(HiddenMarkovModel(2, Poisson(), chain=Markov()), x, rng=0, tol=0)
+    plain = fit(HiddenMarkovModel(2, Poisson(), chain=Markov()), Sequences(COUNTS, LENGTHS), rng=0, tol=0)
     assert logit.log_likelihood == pytest.approx(plain.log_likelihood, abs=1e-8)
     transmat = logit.model.chain.expanded(logit.params.chain, np.zeros((1, 1))).transmat[0]
     np.testing.assert_allclose(transmat, plain.params.chain.transmat, atol=1e-5)

@@ -25,7 +25,7 @@ from scipy.stats import norm, poisson
 from sklearn.base import clone
 
 from emkit import datasets
-from emkit.families import Bernoulli, Gaussian, Poisson, Product
+from emkit.families import Bernoulli, Categorical, Gaussian, Poisson, Product
 
 QUAKES = datasets.earthquakes().values
 SHORT = np.array([[0], [2], [1], [1], [0]])
@@ -182,6 +182,19 @@ def test_a_forecast_is_the_chain_going_on():
     last = hmm.filter(QUAKES, [50, 57])[[49, 106]]
     np.testing.assert_allclose(states[:, 1], last @ hmm.transmat_ @ hmm.transmat_, rtol=1e-12)
     np.testing.assert_allclose(means[:, 0], last @ hmm.transmat_ @ hmm.lambdas_, rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore::emkit.errors.DegenerateWarning")
+def test_symbols_have_probabilities_to_come_and_no_mean():
+    x = (QUAKES > 20).astype(int) + (QUAKES > 30)
+    hmm = CategoricalHMM(2, random_state=0).fit(x)
+    states, symbols = hmm.forecast(x, steps=3)
+    np.testing.assert_allclose(symbols, states @ hmm.emissionprob_, rtol=1e-14)
+    np.testing.assert_allclose(symbols.sum(axis=2), 1.0)
+    general = HMM(2, Product([(0, Categorical(3)), (1, Poisson())]), random_state=0).fit(np.column_stack([x, QUAKES]))
+    states, means = general.forecast(np.column_stack([x, QUAKES]), steps=2)
+    assert states.shape == (1, 2, 2)
+    assert means is None
 
 
 @pytest.mark.filterwarnings("ignore::emkit.errors.DegenerateWarning")

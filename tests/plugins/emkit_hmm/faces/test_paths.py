@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from emkit_hmm import (
     HMM,
+    FreeDurationParams,
+    FreeDurations,
     GaussianHMM,
     HiddenMarkovModel,
     HiddenMarkovParams,
@@ -139,3 +141,14 @@ def test_rows_are_divided_at_the_start_as_the_model_would():
     assert HMM(2, start="random_from_data", random_state=0).fit(QUAKES).model_.start.kind == "random_from_data"
     assert HMM().get_params()["start"] is None
     assert GaussianHMM(2, random_state=0).fit(QUAKES).model_.start.kind == "kmeans"
+
+
+def test_a_state_in_which_nothing_starts_begins_with_a_whole_segment():
+    """Of five steps, as every segment here."""
+    hmm = _known(
+        SemiMarkov(FreeDurations(), longest=8),
+        SemiMarkovParams([1.0, 0.0], [[0.0, 1.0], [1.0, 0.0]], FreeDurationParams(np.eye(8)[[4, 4]])),
+    )
+    for seed in range(10):
+        states = hmm.sample(6, random_state=seed, currstate=1)[1]
+        np.testing.assert_array_equal(states, [1, 1, 1, 1, 1, 0])
