@@ -51,7 +51,8 @@ from emkit.families.starts import (
     random_responsibilities,
     random_row_responsibilities,
 )
-from emkit.families.student.family import StudentT, StudentTParams
+from emkit.families.student.family import StudentT
+from emkit.families.student.params import StudentTParams
 
 __all__ = [
     "STARTS",

@@ -27,7 +27,8 @@ class AdditiveFamily(Family[FamilyParams]):
         """Return params with the constants of the whole fit; their estimates are only where an M-step begins."""
 
     def fit(self, x: Any, responsibilities: Array, params: FamilyParams | None = None) -> FamilyParams:
-        """Return the maximiser of the weighted log-likelihood plus log-prior."""
+        """Return the maximiser of the weighted log-likelihood plus log-prior, of plain or prepared rows."""
+        x = self.prepare(x)
         if params is None:
             responsibilities = shared_at_start(responsibilities)
             params = self.blank(x, responsibilities)

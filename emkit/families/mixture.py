@@ -13,7 +13,7 @@ from emkit import space, tree
 from emkit.arrays import whole_number
 from emkit.families.base import Array, Family, Labels
 from emkit.families.gaussian.family import Gaussian
-from emkit.families.priors import DirichletPrior
+from emkit.families.priors import DirichletPrior, optional_prior
 from emkit.families.responsibilities import occupied, row_weights, shared_at_start
 from emkit.families.starts import kmeans_responsibilities
 from emkit.space import Fixed, Simplex, Space, spaces_of
@@ -84,9 +84,7 @@ class Mixture(Family[MixtureParams]):
 
     family: Family[Any] = attrs.field(factory=Gaussian, validator=_is_family)
     n_mix: int = attrs.field(default=2, converter=_n_mix)
-    prior: DirichletPrior | None = attrs.field(
-        default=None, validator=attrs.validators.optional(attrs.validators.instance_of(DirichletPrior))
-    )
+    prior: DirichletPrior | None = attrs.field(default=None, validator=optional_prior(DirichletPrior))
     are_weights_fixed: bool = attrs.field(default=False, kw_only=True)
 
     @property
@@ -139,6 +137,7 @@ class Mixture(Family[MixtureParams]):
 
     def fit(self, x: Any, responsibilities: Array, params: MixtureParams | None = None) -> MixtureParams:
         """Return the params after one EM step; at the start, of a division of each component's rows by k-means."""
+        x = self.prepare(x)
         if params is None:
             return self._start(x, shared_at_start(responsibilities))
         return self.m_step(params, self.statistics(params, x, responsibilities))

@@ -6,6 +6,7 @@ less than one observation would pull an estimate onto a bound, where its density
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import attrs
@@ -26,10 +27,41 @@ def _at_least(bound: float) -> Any:
     return check
 
 
-def _tuples(value: Any) -> Any:
+def _number(value: Any, field: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        msg = f"{field.name} of a prior must be a number, such as 2.0; it is {value!r}."
+        raise TypeError(msg)
+    return float(value)
+
+
+#: A converter that names the field it converts.
+_AS_NUMBER: Any = attrs.Converter(_number, takes_field=True)
+
+
+def _concentration(value: Any) -> Any:
     """Return nested lists and arrays as tuples, so that a prior can be hashed and compared."""
     nested = value.tolist() if isinstance(value, np.ndarray | np.number) else value
-    return tuple(_tuples(entry) for entry in nested) if isinstance(nested, list | tuple) else float(nested)
+    if isinstance(nested, list | tuple):
+        return tuple(_concentration(entry) for entry in nested)
+    if isinstance(nested, bool) or not isinstance(nested, Real):
+        msg = f"concentration of a prior must be a number, such as 2.0, or one for each symbol; it is {value!r}."
+        raise TypeError(msg)
+    return float(nested)
+
+
+def optional_prior(kind: type) -> Any:
+    """Return a check that a field is a prior of some kind, or None."""
+
+    def check(family: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if value is None or isinstance(value, kind):
+            return
+        msg = (
+            f"{attribute.name} of {type(family).__name__} must be a {kind.__name__}, such as {EXAMPLES[kind]}, or "
+            f"None; it is {value!r}."
+        )
+        raise TypeError(msg)
+
+    return check
 
 
 @attrs.frozen
@@ -42,7 +74,7 @@ class DirichletPrior:
         One means no prior; two adds one observation of every symbol.
     """
 
-    concentration: Any = attrs.field(converter=_tuples, validator=_at_least(1.0))
+    concentration: Any = attrs.field(converter=_concentration, validator=_at_least(1.0))
 
     def counts(self, shape: tuple[int, ...]) -> Array:
         """Return how many observations of each symbol the prior adds."""
@@ -64,8 +96,8 @@ class BetaPrior:
         One more than the ones and zeros that the prior adds.
     """
 
-    a: float = attrs.field(converter=float, validator=_at_least(1.0))
-    b: float = attrs.field(converter=float, validator=_at_least(1.0))
+    a: float = attrs.field(converter=_AS_NUMBER, validator=_at_least(1.0))
+    b: float = attrs.field(converter=_AS_NUMBER, validator=_at_least(1.0))
 
     def log_density(self, probabilities: Array) -> float:
         """Return the log-density up to a constant, in nats."""
@@ -84,9 +116,17 @@ class GammaPrior:
         Of a Poisson rate: the rows that the prior adds; in units of one over those of the rates.
     """
 
-    shape: float = attrs.field(converter=float, validator=_at_least(1.0))
-    rate: float = attrs.field(default=0.0, converter=float, validator=_at_least(0.0))
+    shape: float = attrs.field(converter=_AS_NUMBER, validator=_at_least(1.0))
+    rate: float = attrs.field(default=0.0, converter=_AS_NUMBER, validator=_at_least(0.0))
 
     def log_density(self, rates: Array) -> float:
         """Return the log-density up to a constant, in nats."""
         return float((xlogy(self.shape - 1, rates) - self.rate * rates).sum())
+
+
+#: What messages show.
+EXAMPLES = {
+    DirichletPrior: "DirichletPrior(2.0)",
+    BetaPrior: "BetaPrior(2.0, 2.0)",
+    GammaPrior: "GammaPrior(2.0, 1.0)",
+}

@@ -13,7 +13,7 @@ from emkit import space
 from emkit.families.additive import LinearFamily, Sums
 from emkit.families.base import Array, Labels
 from emkit.families.counts.deviance import LARGE_COUNT, log_fall, log_peak
-from emkit.families.priors import GammaPrior
+from emkit.families.priors import GammaPrior, optional_prior
 from emkit.families.responsibilities import occupied
 from emkit.families.supports import COUNTS, Terms, are_counts, checked, finite_log
 
@@ -46,7 +46,7 @@ class Poisson(LinearFamily[PoissonParams]):
     [[1.5], [6.0]]
     """
 
-    prior: GammaPrior | None = None
+    prior: GammaPrior | None = attrs.field(default=None, validator=optional_prior(GammaPrior))
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Terms:
         """Return the counts with the logarithms of their factorials."""

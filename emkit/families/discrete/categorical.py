@@ -13,7 +13,7 @@ from emkit.arrays import whole_number
 from emkit.families.additive import AdditiveFamily
 from emkit.families.base import Array, Labels
 from emkit.families.codes import CodedRows
-from emkit.families.priors import DirichletPrior
+from emkit.families.priors import DirichletPrior, optional_prior
 from emkit.families.responsibilities import occupied, weighted_means
 from emkit.families.supports import are_counts, checked, refuse
 
@@ -89,7 +89,7 @@ class Categorical(AdditiveFamily[CategoricalParams]):
     """
 
     n_symbols: int | tuple[int, ...] | None = attrs.field(default=None, converter=_sizes)
-    prior: DirichletPrior | None = None
+    prior: DirichletPrior | None = attrs.field(default=None, validator=optional_prior(DirichletPrior))
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> CodedRows:
         """Return the symbols as whole numbers, checked."""

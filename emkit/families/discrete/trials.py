@@ -14,7 +14,7 @@ from emkit.arrays import whole_number
 from emkit.families.additive import LinearFamily, Sums
 from emkit.families.base import Array, Labels
 from emkit.families.counts.deviance import LARGE_COUNT, log_fall, log_peak
-from emkit.families.priors import BetaPrior, DirichletPrior
+from emkit.families.priors import BetaPrior, DirichletPrior, optional_prior
 from emkit.families.responsibilities import occupied, row_weights, weighted_means
 from emkit.families.supports import COUNTS, Terms, are_counts, checked, finite_log
 
@@ -39,7 +39,7 @@ class Bernoulli(LinearFamily[BernoulliParams]):
         Of the probabilities, which are then ``(sums + a - 1) / (counts + a + b - 2)``.
     """
 
-    prior: BetaPrior | None = None
+    prior: BetaPrior | None = attrs.field(default=None, validator=optional_prior(BetaPrior))
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Terms:
         """Return the data beside their complement."""
@@ -127,7 +127,7 @@ class Multinomial(LinearFamily[MultinomialParams]):
     """
 
     n_trials: int | None = attrs.field(default=None, converter=_as_n_trials)
-    prior: DirichletPrior | None = None
+    prior: DirichletPrior | None = attrs.field(default=None, validator=optional_prior(DirichletPrior))
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Terms:
         """Return the counts with the logarithms of the multinomial coefficients."""

@@ -12,7 +12,7 @@ from emkit import space
 from emkit.arrays import share
 from emkit.families.additive import LinearFamily, Sums
 from emkit.families.base import Array, Labels
-from emkit.families.priors import GammaPrior
+from emkit.families.priors import GammaPrior, optional_prior
 from emkit.families.responsibilities import occupied, row_weights
 from emkit.families.supports import Terms, checked
 
@@ -57,7 +57,7 @@ class Exponential(LinearFamily[ExponentialParams]):
     """
 
     floor: float = attrs.field(default=1e-6, converter=as_floor)
-    prior: GammaPrior | None = None
+    prior: GammaPrior | None = attrs.field(default=None, validator=optional_prior(GammaPrior))
 
     def prepare(self, x: Any, lengths: NDArray[np.intp] | None = None) -> Terms:
         """Return the data checked."""

@@ -13,8 +13,8 @@ from emkit import space
 from emkit.families.additive import LinearFamily
 from emkit.families.base import Array, Labels
 from emkit.families.capped import Capped
-from emkit.families.positive.exponential import as_floor
 from emkit.families.positive.curve import curve, curve_of_excess
+from emkit.families.positive.exponential import as_floor
 from emkit.families.responsibilities import occupied, row_weights, shared_at_start
 from emkit.families.roots import decreasing_roots
 from emkit.families.student.tails import log_minus_digamma
@@ -143,7 +143,8 @@ class Gamma(LinearFamily[GammaParams]):
         return GammaParams(ones * means, ones, 1 / np.maximum(self.floor * typical, SMALLEST_SPREAD))
 
     def fit(self, x: Terms, responsibilities: Array, params: GammaParams | None = None) -> GammaParams:
-        """Return the maximiser; sums about means far off tell less of a narrow distribution than those about its own."""
+        """Return the maximiser: of a narrow distribution sums about its own mean tell more than those about others."""
+        x = self.prepare(x)
         if params is None:
             responsibilities = shared_at_start(responsibilities)
             params = self.blank(x, responsibilities)

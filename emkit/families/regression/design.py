@@ -156,7 +156,7 @@ def solve(curvature: Array, score: Array) -> Array:
 
 
 def coefficient_space(params: CoefficientParams) -> dict[str, space.Space]:
-    """Return as the unit of a slope one for each standard deviation of its covariate, and what an intercept makes of it.
+    """Return as the unit of a slope one for each standard deviation of its covariate, and one that goes with an intercept.
 
     A small change of a slope moves the intercept, far from the rows, by as much more as zero is far from them.
     """
@@ -199,3 +199,10 @@ def as_ridge(value: Any) -> float:
         msg = f"ridge must be a finite number of at least 0, such as 0.1; it is {value!r}."
         raise ValueError(msg)
     return float(value)
+
+
+def yes_or_no(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Raise unless a setting is True or False."""
+    if not isinstance(value, bool | np.bool_):
+        msg = f"{attribute.name} must be True or False; it is {value!r}."
+        raise ValueError(msg)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NoReturn, final
 import attrs
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, gammaln
 
 from emkit.errors import MissingCapabilityError
 from emkit.families.base import Array, Family, Labels, SharedRows
@@ -28,6 +28,7 @@ from emkit.families.regression.design import (
     solve,
     standardised,
     to_standard,
+    yes_or_no,
 )
 from emkit.families.regression.newton import fit_components, logistic, poisson
 from emkit.families.responsibilities import occupied, shared_at_start
@@ -83,7 +84,7 @@ class LogisticRegression(Family[CoefficientParams]):
        (2000) 25-37.
     """
 
-    intercept: bool = True
+    intercept: bool = attrs.field(default=True, validator=yes_or_no)
     ridge: float = attrs.field(default=0.0, converter=as_ridge)
 
     has_sampler: ClassVar[bool] = False
@@ -103,6 +104,7 @@ class LogisticRegression(Family[CoefficientParams]):
         self, x: RegressionRows, responsibilities: Array, params: CoefficientParams | None = None
     ) -> CoefficientParams:
         """Return the maximiser, by Newton's method."""
+        x = self.prepare(x)
         if params is None:
             responsibilities = shared_at_start(responsibilities)
             params = blank_params(x, responsibilities, self.intercept)
@@ -177,7 +179,7 @@ class PoissonRegression(Family[CoefficientParams]):
         Precision of a normal prior of the slopes of standardised covariates, of mean zero.
     """
 
-    intercept: bool = True
+    intercept: bool = attrs.field(default=True, validator=yes_or_no)
     ridge: float = attrs.field(default=0.0, converter=as_ridge)
 
     has_sampler: ClassVar[bool] = False
@@ -190,15 +192,17 @@ class PoissonRegression(Family[CoefficientParams]):
 
     def log_density(self, params: CoefficientParams, x: RegressionRows) -> Array:
         """Return ``log p(response[n] | covariates[n], component k)`` in nats, (n_samples, n_components)."""
-        with np.errstate(over="ignore", under="ignore"):
-            return (
-                log_fall(x.response[:, None], np.exp(predictors(params, x.covariates))) + log_peak(x.response)[:, None]
-            )
+        y, eta = x.response[:, None], predictors(params, x.covariates)
+        plain, rates, _ = poisson(eta, y)
+        # Where a rate is near to its count the terms of the plain form cancel; of large counts nothing would be left.
+        near = np.abs(rates - y) < y / 2
+        return np.where(near, log_fall(y, np.where(near, rates, 1.0)) + log_peak(y), plain - gammaln(y + 1))
 
     def fit(
         self, x: RegressionRows, responsibilities: Array, params: CoefficientParams | None = None
     ) -> CoefficientParams:
         """Return the maximiser, by Newton's method."""
+        x = self.prepare(x)
         if params is None:
             responsibilities = shared_at_start(responsibilities)
             params = self._start(x, responsibilities)

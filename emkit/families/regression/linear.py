@@ -16,7 +16,7 @@ from emkit.families.base import Array, Labels
 from emkit.families.gaussian.covariance import CovarianceStructure, Spherical, Tied
 from emkit.families.gaussian.pieces import as_floor, space_of_covariances
 from emkit.families.gaussian.units import location_and_scale
-from emkit.families.regression.design import lever
+from emkit.families.regression.design import lever, yes_or_no
 from emkit.families.regression.gaussian import DesignRows, LinearGaussians, RegressionSums, Units
 from emkit.families.regression.generalised import no_sampler
 from emkit.families.responsibilities import row_weights
@@ -61,8 +61,8 @@ class LinearRegression(AdditiveFamily[LinearRegressionParams]):
         Smallest variance, relative to that of all responses at the start.
     """
 
-    intercept: bool = True
-    shared_variance: bool = False
+    intercept: bool = attrs.field(default=True, validator=yes_or_no)
+    shared_variance: bool = attrs.field(default=False, validator=yes_or_no)
     floor: float = attrs.field(default=1e-6, converter=as_floor)
 
     is_additive: ClassVar[bool] = True

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from numbers import Real as RealNumber
 from typing import Any, ClassVar
 
 import attrs
 import numpy as np
 from scipy import special
 
-from emkit import space
 from emkit.families.base import Family, Labels
 from emkit.families.capped import AT_CAP, Capped
 from emkit.families.gaussian.covariance import CovarianceStructure, Full, Tied, as_structure
@@ -28,68 +28,23 @@ from emkit.families.gaussian.rows import moments_of_rows
 from emkit.families.gaussian.units import robust_location_and_scale
 from emkit.families.student.distances import EIGENVALUE_ULPS, peaks_and_distances
 from emkit.families.student.leaps import TailSums, best_leaps
-from emkit.families.student.tails import df_of_gap, log_gamma_ratio, log_minus_digamma
+from emkit.families.student.params import StudentTParams, StudentTStatistics
+from emkit.families.student.tails import HIGHEST_DF, LOWEST_DF, df_of_gap, log_gamma_ratio, log_minus_digamma
 from emkit.space import Fixed, Real, Space
 
-#: Between them the degrees of freedom are estimated; a million cannot be told from a normal.
-LOWEST_DF, HIGHEST_DF = 0.1, 1e6
 #: Where the estimation of the degrees of freedom begins.
 START_DF = 8.0
 #: How near, relative to it, an eigenvalue is to its floor to rest on it.
 FLOOR_RTOL = 1e-6
 
 
-@attrs.frozen(eq=False)
-class StudentTParams:
-    """Params of K multivariate t distributions.
-
-    Attributes
-    ----------
-    means : (n_components, n_features)
-        Locations; there is no mean where ``df <= 1``.
-    scatters : shaped as covariances of the structure
-        Scale matrices: ``covariance = scatter * df / (df - 2)`` where ``df > 2``.
-    df : (n_components,)
-        Degrees of freedom.
-    location, scale : (n_features,)
-        Median and robust standard deviation of all rows; constants of a fit.
-    """
-
-    means: Array = space.real()
-    scatters: Array = space.real()
-    df: Array = space.positive()
-    location: Array = space.fixed()
-    scale: Array = space.fixed()
-
-
-@attrs.frozen(eq=False)
-class StudentTStatistics:
-    """Sums over rows; ``u`` is the latent precision of a row, with ``x | u ~ Normal(mean, scatter / u)``.
-
-    Attributes
-    ----------
-    counts : (n_components,)
-    log_weights : (n_components,)
-        ``sum_n r_nk E[log u_nk]``.
-    moments : GaussianMoments
-        Of the rows under ``r_nk E[u_nk]``.
-    tails : TailSums
-    """
-
-    counts: Array
-    log_weights: Array
-    moments: GaussianMoments
-    tails: TailSums
-
-
 def _df(value: Any) -> float | None:
     if value is None:
         return None
-    number = float(value)
-    if not 0 < number < math.inf:
+    if isinstance(value, bool) or not isinstance(value, RealNumber) or not 0 < float(value) < math.inf:
         msg = f"df must be a positive number, or None to estimate it; found {value!r}."
         raise ValueError(msg)
-    return number
+    return float(value)
 
 
 @attrs.frozen
@@ -229,9 +184,9 @@ class StudentT(Family[StudentTParams]):
         # A leap must not carry a scatter below its floor, and one scatter cannot have the factors of several tails.
         room = self._smallest(params.scatters, params.scale) / (self.floor * (1 + FLOOR_RTOL)) if self.floor else np.inf
         sums = statistics.tails
-        leaps = best_leaps(params.df, counts, sums, n_features, HIGHEST_DF, np.full(len(counts), not self._is_tied))
+        leaps = best_leaps(params.df, counts, sums, n_features, np.full(len(counts), not self._is_tied))
         if (leaps.factors * room <= 1).any():
-            leaps = best_leaps(params.df, counts, sums, n_features, HIGHEST_DF, leaps.factors * room > 1)
+            leaps = best_leaps(params.df, counts, sums, n_features, leaps.factors * room > 1)
         leaping = occupied & (leaps.gains > 0)
         if not leaping.any():
             return after

@@ -8,6 +8,8 @@ from scipy import special
 from emkit.families.base import Array
 from emkit.families.roots import decreasing_roots
 
+#: Between them the degrees of freedom are estimated; a million cannot be told from a normal.
+LOWEST_DF, HIGHEST_DF = 0.1, 1e6
 #: From here on series in ``1 / x`` are more accurate than differences of the functions themselves.
 LARGE = 50.0
 

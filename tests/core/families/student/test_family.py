@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import optimize, special, stats
 
-from emkit.families import StudentT
-from emkit.families.student.family import HIGHEST_DF, LOWEST_DF, START_DF, StudentTParams
-from emkit.families.student.tails import df_of_gap, log_gamma_ratio, log_minus_digamma
+from emkit.families import StudentT, StudentTParams
+from emkit.families.student.family import START_DF
+from emkit.families.student.tails import HIGHEST_DF, LOWEST_DF, df_of_gap, log_gamma_ratio, log_minus_digamma
 from emkit.space.assignment import boundary_notes, rests_on_floor, spaces_of
 from emkit.testing import check_family
 
