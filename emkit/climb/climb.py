@@ -179,10 +179,10 @@ class Climb:
 
     def _begin(self, params: Any) -> None:
         point = self._evaluation.point_at(tree.owned(params))
+        self._accept(point, gain=None)
         if point.n_observations == 0:
             # Any params are a fixed point then, and the fit would seem to converge.
             raise Stop(Status.DEGENERATE, "Nothing was observed: there are no rows, or all weights are zero.")
-        self._accept(point, gain=None)
         self._evaluation.require_finite(point)
         image = self._evaluation.image_of(point)
         self._evaluation.require_inside(image)

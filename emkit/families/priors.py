@@ -27,15 +27,27 @@ def _at_least(bound: float) -> Any:
     return check
 
 
-def _number(value: Any, field: Any) -> float:
+def _number(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, Real):
-        msg = f"{field.name} of a prior must be a number, such as 2.0; it is {value!r}."
+        msg = f"{name} of a prior must be a number, such as 2.0; it is {value!r}."
         raise TypeError(msg)
     return float(value)
 
 
-#: A converter that names the field it converts.
-_AS_NUMBER: Any = attrs.Converter(_number, takes_field=True)
+def _as_a(value: Any) -> float:
+    return _number(value, "a")
+
+
+def _as_b(value: Any) -> float:
+    return _number(value, "b")
+
+
+def _as_shape(value: Any) -> float:
+    return _number(value, "shape")
+
+
+def _as_rate(value: Any) -> float:
+    return _number(value, "rate")
 
 
 def _concentration(value: Any) -> Any:
@@ -96,8 +108,8 @@ class BetaPrior:
         One more than the ones and zeros that the prior adds.
     """
 
-    a: float = attrs.field(converter=_AS_NUMBER, validator=_at_least(1.0))
-    b: float = attrs.field(converter=_AS_NUMBER, validator=_at_least(1.0))
+    a: float = attrs.field(converter=_as_a, validator=_at_least(1.0))
+    b: float = attrs.field(converter=_as_b, validator=_at_least(1.0))
 
     def log_density(self, probabilities: Array) -> float:
         """Return the log-density up to a constant, in nats."""
@@ -116,8 +128,8 @@ class GammaPrior:
         Of a Poisson rate: the rows that the prior adds; in units of one over those of the rates.
     """
 
-    shape: float = attrs.field(converter=_AS_NUMBER, validator=_at_least(1.0))
-    rate: float = attrs.field(default=0.0, converter=_AS_NUMBER, validator=_at_least(0.0))
+    shape: float = attrs.field(converter=_as_shape, validator=_at_least(1.0))
+    rate: float = attrs.field(default=0.0, converter=_as_rate, validator=_at_least(0.0))
 
     def log_density(self, rates: Array) -> float:
         """Return the log-density up to a constant, in nats."""

@@ -63,6 +63,9 @@ def free_covariance(surface: Surface, method: str = "auto") -> tuple[Array, Obse
     if method not in ROBUST and information is not None:
         return inverse(information.matrix, singular_below(information)), information
     products, n_units = _outer_products(surface)
+    if information is None:
+        heard = hear(surface, np.zeros(len(products)), products)
+        products = products[np.ix_(heard, heard)]
     n_free = len(surface.directions)
     if n_units <= n_free:
         msg = (
@@ -108,9 +111,7 @@ def _outer_products(surface: Surface) -> tuple[Array, int]:
         row = int(np.flatnonzero(~np.isfinite(along).all(axis=1))[0])
         msg = f"{type(surface.model).__name__}.score_contributions must be finite; that of observation {row} is not."
         raise ValueError(msg)
-    products = np.asarray(along.T @ along)
-    heard = hear(surface, np.zeros(len(products)), products)
-    return products[np.ix_(heard, heard)], len(along)
+    return np.asarray(along.T @ along), len(along)
 
 
 def over_entries(surface: Surface, variance: Array) -> Array:

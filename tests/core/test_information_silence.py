@@ -147,3 +147,58 @@ def test_a_prior_that_says_something_of_it_gives_its_error():
     errors = result.standard_errors(DATA)
     assert errors.means[1] == pytest.approx(3.0, rel=1e-4)
     np.testing.assert_allclose(errors.means[[0, 2, 3]], 1 / np.sqrt(np.array([20, 10, 10]) + 1 / 9), rtol=1e-4)
+
+
+@attrs.frozen(eq=False)
+class NormalParams:
+    """A mean that says nothing of its own size, and a variance."""
+
+    mean: float = space.real()
+    variance: float = space.positive()
+
+
+class Normal(emkit.LatentModel):
+    """A normal distribution, without anything latent."""
+
+    def e_step(self, params, x):
+        deviations = (x - params.mean) ** 2
+        density = -0.5 * (deviations / params.variance + np.log(2 * np.pi * params.variance)).sum()
+        return emkit.EStep((float(len(x)), x.sum(), (x**2).sum()), float(density), len(x))
+
+    def m_step(self, params, statistics):
+        n, total, squares = statistics
+        return NormalParams(total / n, squares / n - (total / n) ** 2)
+
+
+@pytest.mark.parametrize("mean", [0.0, -2e-17, 3e-12])
+def test_a_mean_that_is_zero_but_for_rounding_is_not_silent(mean):
+    x = np.random.default_rng(0).normal(size=200)
+    x = x - x.mean()
+    params = NormalParams(mean, float(np.mean(x**2)))
+    errors = information.standard_errors(Normal(), params, x)
+    assert errors.mean == pytest.approx(np.sqrt(params.variance / 200), rel=1e-4)
+    assert information.verify(Normal(), params, x).kind == "maximum"
+
+
+class OfThePriorAlone(Normal):
+    """A second number of which only the prior speaks."""
+
+    def log_prior(self, params):
+        return -0.5 * (params["free"] - 2.0) ** 2
+
+    def e_step(self, params, x):
+        return emkit.EStep((float(len(x)), x.sum()), -0.5 * float(((x - params["mean"]) ** 2).sum()), len(x))
+
+    def m_step(self, params, statistics):
+        return {"mean": statistics[1] / statistics[0], "free": 2.0}
+
+    def score_contributions(self, params, x):
+        return {"mean": x - params["mean"], "free": np.zeros(len(x))}
+
+
+def test_a_sandwich_holds_what_the_prior_alone_determines():
+    x = np.random.default_rng(0).normal(size=200)
+    params = {"mean": float(x.mean()), "free": 2.0}
+    errors = information.standard_errors(OfThePriorAlone(), params, x, method="sandwich")
+    assert errors["mean"] == pytest.approx(np.sqrt(np.sum((x - x.mean()) ** 2)) / 200, rel=1e-4)
+    assert errors["free"] == 0.0

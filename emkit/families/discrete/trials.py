@@ -152,11 +152,10 @@ class Multinomial(LinearFamily[MultinomialParams]):
         trials = x.values.sum(axis=1)
         if trials.max(initial=0.0) <= LARGE_COUNT:
             return super().log_density(params, x)
-        # Independent Poisson counts of these means, given their sum. That probabilities add up to one but for rounding
-        # must not show: times so many trials it would.
-        probabilities = params.probabilities / params.probabilities.sum(axis=1, keepdims=True)
-        out = np.tile(-log_peak(trials)[:, None], len(probabilities))
-        for counts, column in zip(x.values.T, probabilities.T, strict=True):
+        # Independent Poisson counts of these means, given their sum. A fall hardly moves if probabilities add up to one
+        # but for rounding; the sum of counts times logarithms would, by as much times the trials.
+        out = np.tile(-log_peak(trials)[:, None], len(params.probabilities))
+        for counts, column in zip(x.values.T, params.probabilities.T, strict=True):
             out += log_fall(counts[:, None], trials[:, None] * column) + log_peak(counts)[:, None]
         return out
 

@@ -13,7 +13,7 @@ from emkit import space
 from emkit.families.additive import LinearFamily
 from emkit.families.base import Array, Labels
 from emkit.families.capped import Capped
-from emkit.families.positive.curve import curve, curve_of_excess
+from emkit.families.positive.curve import curve, curve_of_excess, log_ratio
 from emkit.families.positive.exponential import as_floor
 from emkit.families.responsibilities import occupied, row_weights, shared_at_start
 from emkit.families.roots import decreasing_roots
@@ -184,8 +184,7 @@ class Gamma(LinearFamily[GammaParams]):
 
     def features(self, x: Terms) -> Array:
         """Return logarithms, in units of the first row: of narrow data all have the same digits before they differ."""
-        first = x.values[:1]
-        return curve(x.values, first) + (x.values - first) / first if len(x) else x.values
+        return log_ratio(x.values, x.values[:1]) if len(x) else x.values
 
     def mean(self, params: GammaParams) -> Array:
         """Return the means."""

@@ -156,7 +156,7 @@ def solve(curvature: Array, score: Array) -> Array:
 
 
 def coefficient_space(params: CoefficientParams) -> dict[str, space.Space]:
-    """Return as the unit of a slope one for each standard deviation of its covariate, and one that goes with an intercept.
+    """Return as the unit of a slope one for each standard deviation of its covariate, and that of an intercept.
 
     A small change of a slope moves the intercept, far from the rows, by as much more as zero is far from them.
     """

@@ -12,7 +12,7 @@ from scipy.special import expit, gammaln
 
 from emkit.errors import MissingCapabilityError
 from emkit.families.base import Array, Family, Labels, SharedRows
-from emkit.families.counts.deviance import log_fall, log_peak
+from emkit.families.counts.deviance import LARGE_COUNT, log_fall, log_peak
 from emkit.families.regression.design import (
     CoefficientParams,
     RegressionRows,
@@ -194,9 +194,12 @@ class PoissonRegression(Family[CoefficientParams]):
         """Return ``log p(response[n] | covariates[n], component k)`` in nats, (n_samples, n_components)."""
         y, eta = x.response[:, None], predictors(params, x.covariates)
         plain, rates, _ = poisson(eta, y)
+        density = plain - gammaln(y + 1)
+        if y.max(initial=0.0) <= LARGE_COUNT:
+            return density
         # Where a rate is near to its count the terms of the plain form cancel; of large counts nothing would be left.
         near = np.abs(rates - y) < y / 2
-        return np.where(near, log_fall(y, np.where(near, rates, 1.0)) + log_peak(y), plain - gammaln(y + 1))
+        return np.where(near, log_fall(y, np.where(near, rates, 1.0)) + log_peak(y), density)
 
     def fit(
         self, x: RegressionRows, responsibilities: Array, params: CoefficientParams | None = None

@@ -27,7 +27,7 @@ from emkit.families.gaussian.pieces import (
 from emkit.families.gaussian.rows import moments_of_rows
 from emkit.families.gaussian.units import robust_location_and_scale
 from emkit.families.student.distances import EIGENVALUE_ULPS, peaks_and_distances
-from emkit.families.student.leaps import TailSums, best_leaps
+from emkit.families.student.leaps import LIGHT_DF, TailSums, best_leaps
 from emkit.families.student.params import StudentTParams, StudentTStatistics
 from emkit.families.student.tails import HIGHEST_DF, LOWEST_DF, df_of_gap, log_gamma_ratio, log_minus_digamma
 from emkit.space import Fixed, Real, Space
@@ -97,10 +97,10 @@ class StudentT(Family[StudentTParams]):
         with np.errstate(under="ignore"):
             moments = moments_of_rows(self._gaussians(params), x, responsibilities / (1.0 + growth))
             counts = responsibilities.sum(axis=0)
-            # E[log u] = digamma(b) - log((df + distance) / 2) with b = (df + n_features) / 2.
-            log_growth = np.einsum("nk,nk->k", responsibilities, np.log1p(growth))
-        log_weights = -log_growth - counts * log_minus_digamma((df + n_features) / 2)
-        return StudentTStatistics(counts, log_weights, moments, TailSums.of(df, distances, responsibilities))
+        tails = TailSums.of(df, distances, responsibilities)
+        # E[log u] = digamma(b) - log((df + distance) / 2) with b = (df + n_features) / 2.
+        expected = np.log1p(n_features / df) - log_minus_digamma((df + n_features) / 2)
+        return StudentTStatistics(counts, counts * expected - tails.logs, moments, tails)
 
     def m_step(self, params: StudentTParams, statistics: StudentTStatistics) -> StudentTParams:
         """Return the maximiser over the expanded params, or over the plain ones where a scatter rests on its floor.
@@ -179,6 +179,8 @@ class StudentT(Family[StudentTParams]):
 
     def _leapt(self, params: StudentTParams, after: StudentTParams, statistics: StudentTStatistics) -> StudentTParams:
         """Return ``after`` an EM step from ``params``, or where components leap in their tails, these leaps."""
+        if (params.df < LIGHT_DF).all():
+            return after
         occupied = statistics.moments.occupied()
         counts, n_features = np.where(occupied, statistics.counts, 1.0), params.means.shape[1]
         # A leap must not carry a scatter below its floor, and one scatter cannot have the factors of several tails.
@@ -218,7 +220,7 @@ class StudentT(Family[StudentTParams]):
         """Return the smallest eigenvalue of every scatter, in units of ``scale ** 2``."""
         standard = self.covariance.rescale(scatters, 1.0 / scale)
         if self.covariance.is_matrix:
-            return np.asarray(np.linalg.eigvalsh(standard)[..., 0])
+            return np.asarray(np.linalg.eigvalsh(standard)[..., 0], dtype=np.float64)
         return np.asarray(standard.reshape(len(standard), -1).min(axis=1))
 
     def _start(self, x: Array, responsibilities: Array) -> StudentTParams:

@@ -38,3 +38,15 @@ def test_a_number_on_its_cap_is_a_degenerate_estimate_and_zero_is_not():
     assert space.describe_bound(np.array([3.0, 20.0]), "k") == "k[1] rests on its cap: the data do not determine it."
     assert "lies on the bound" in space.describe_bound(np.array([0.0, 3.0]), "k")
     assert space.describe_bound(np.array([1.0, 3.0]), "k") is None
+
+
+def test_a_number_may_be_kept_from_zero_as_well():
+    space = Capped(10.0, 0.5)
+    with pytest.raises(InvalidParamsError, match=r"df\[0\] must be at least 0.5, but is 0.4"):
+        space.check(np.array([0.4]), "df")
+    assert space.describe_bound(np.array([0.5, 3.0]), "df") == "df[0] rests on its floor: the data do not determine it."
+    assert space.on_floor(np.array([0.5]))
+    assert space.on_bound(np.array([0.5, 0.6])).tolist() == [True, False]
+    assert space.room(np.array([2.0]), np.array([-1.0])).tolist() == [1.5]
+    assert not space.allows(np.array([0.4]), np.array([1.0]))
+    assert space.allows(space.pull_inside(np.array([0.4]), np.array([1.0])), np.array([1.0]))

@@ -1,4 +1,4 @@
-"""A fit to nothing is refused, whether it has starting params or not."""
+"""A fit to nothing is told, whether it has starting params or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from emkit_hmm import HiddenMarkovModel, Sequences
 from regimes import COUNTS
 
-from emkit import fit
+from emkit import Status, fit
 from emkit.errors import DegenerateError
 from emkit.families import Poisson
 
@@ -20,12 +20,24 @@ LENGTHS = [50, len(COUNTS) - 50]
     [Sequences(COUNTS, LENGTHS, [0.0, 0.0]), np.full((9, 1), np.nan)],
     ids=["all weights zero", "all rows missing"],
 )
-@pytest.mark.parametrize("has_params", [False, True])
 @pytest.mark.parametrize("engine", [None, 2])
-def test_a_fit_to_nothing_is_refused(nothing, has_params, engine):
-    params = MODEL.initialize(COUNTS, np.random.default_rng(0)) if has_params else None
+def test_a_fit_to_nothing_has_no_start(nothing, engine):
     with pytest.raises(DegenerateError, match="Nothing was observed"):
-        fit(MODEL, nothing, params, rng=0, engine=engine)
+        fit(MODEL, nothing, rng=0, engine=engine)
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [Sequences(COUNTS, LENGTHS, [0.0, 0.0]), np.full((9, 1), np.nan)],
+    ids=["all weights zero", "all rows missing"],
+)
+@pytest.mark.parametrize("engine", [None, 2])
+def test_a_fit_to_nothing_leaves_given_params_and_does_not_seem_to_converge(nothing, engine):
+    params = MODEL.initialize(COUNTS, np.random.default_rng(0))
+    result = fit(MODEL, nothing, params, engine=engine)
+    assert result.status is Status.DEGENERATE
+    assert "Nothing was observed" in result.message
+    np.testing.assert_array_equal(result.params.emission.rates, params.emission.rates)
 
 
 def test_a_sequence_without_weight_beside_others_counts_for_nothing():

@@ -228,7 +228,7 @@ def test_where_no_row_counts_given_params_stay_as_they_are():
     start = _fitted().params
     result = emkit.fit(GaussianMixtureModel(2), (FAITHFUL, np.zeros(272)), start)
     assert result.status is emkit.Status.DEGENERATE
-    assert "No row of positive weight" in result.message
+    assert "Nothing was observed" in result.message
     np.testing.assert_array_equal(result.params.means, start.means)
 
 

@@ -19,7 +19,7 @@ def weighted(n_samples, seed=1):
     return np.random.default_rng(seed).random((n_samples, 1))
 
 
-@pytest.mark.parametrize("mean", [3.0, 400.0, 1e7, 1e12])
+@pytest.mark.parametrize("mean", [3.0, 400.0, 1e7, 1e12, 1e14])
 def test_negative_binomial_keeps_the_laws_of_families(mean):
     check_family(NegativeBinomial(), np.column_stack([counts(mean=mean), counts(20.0, mean, seed=1)]))
 

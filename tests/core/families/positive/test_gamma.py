@@ -1,10 +1,13 @@
 """Gamma sizes against SciPy and a numerical maximum; equal values and their cap; units."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
 from emkit.families import Gamma, GammaParams
+from emkit.families.positive.curve import curve
 from emkit.families.positive.gamma import LARGE_SHAPE, NARROW_SHAPE, gamma_shapes
 from emkit.testing import check_family
 
@@ -103,6 +106,62 @@ def test_rows_far_from_a_narrow_component_have_a_logarithm_or_none():
     expected = stats.gamma.logpdf(x[:3], 2 * NARROW_SHAPE, scale=params.means[:, 0] / (2 * NARROW_SHAPE))
     assert np.allclose(density[:3], expected, rtol=1e-10)
     assert density[3, 1] == -np.inf
+
+
+@pytest.mark.parametrize("centre", [1e3, 1e6, 1e8, 1e11])
+def test_narrow_data_are_fitted_to_all_their_digits(centre):
+    # Exact rationals: log(mean) - mean(log x) is a sum of powers of x / mean - 1, and 1 / (2 k) + 1 / (12 k**2).
+    x = centre + np.random.default_rng(0).normal(size=(100, 1))
+    values = [Fraction(value) for value in x[:, 0]]
+    mean = sum(values) / 100
+    excesses = [value / mean - 1 for value in values]
+    spread = float(sum(e**2 / 2 - e**3 / 3 + e**4 / 4 - e**5 / 5 for e in excesses) / 100)
+    params = Gamma().fit(Gamma().prepare(x), np.ones((100, 1)))
+    assert params.means.item() == pytest.approx(float(mean), rel=1e-15)
+    shape = params.shapes.item()
+    assert 1 / (2 * shape) + 1 / (12 * shape**2) == pytest.approx(spread, rel=1e-9, abs=0)
+    # So narrow a gamma is a normal but for its skewness.
+    normal = stats.norm.logpdf(x, float(mean), float(mean) / np.sqrt(shape))
+    assert np.allclose(Gamma().log_density(params, Gamma().prepare(x)), normal, atol=20 / centre + 1e-6)
+
+
+@pytest.mark.parametrize("centre", [1e5, 1e8, 1e10])
+def test_m_steps_on_narrow_data_arrive_and_do_not_fall(centre):
+    rng, family = np.random.default_rng(1), Gamma()
+    x = family.prepare(centre + rng.normal(4.0 * (np.arange(200) % 2), 1.0)[:, None])
+    shares, others = rng.dirichlet([0.5, 0.5], size=(2, 200))
+    params = family.fit(x, others)
+    for _ in range(6):
+        before = (shares * family.log_density(params, x)).sum()
+        params = family.m_step(params, family.statistics(params, x, shares))
+        assert (shares * family.log_density(params, x)).sum() >= before - 1e-9 * abs(before)
+    np.testing.assert_allclose(params.shapes, family.fit(x, shares).shapes, rtol=1e-6)
+
+
+def test_a_component_may_turn_narrow_in_one_step():
+    # From shapes of one sums of logarithms are all that is known; what they say of so narrow a spread is rounding.
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.gamma(50.0, 0.02, size=100), 1e8 + rng.normal(size=100)])[:, None]
+    family, shares = Gamma(floor=0.0), np.eye(2)[np.arange(200) // 100]
+    x = family.prepare(values)
+    params = GammaParams(np.full((2, 1), 5e7), np.ones((2, 1)), np.full(1, 1e30))
+    for _ in range(8):
+        before = (shares * family.log_density(params, x)).sum()
+        params = family.m_step(params, family.statistics(params, x, shares))
+        assert (shares * family.log_density(params, x)).sum() >= before - 1e-9 * abs(before)
+    assert params.shapes[1, 0] == pytest.approx(1e16 / values[100:].var(), rel=1e-6)
+
+
+@pytest.mark.parametrize("means", [1.0, 1e-3, 7e8])
+def test_the_curve_is_that_of_the_logarithm_in_extended_precision(means):
+    ratios = np.array([1e-12, 0.1, 0.49, 0.51, 0.989, 0.991, 1 - 1e-9, 1.0, 1 + 1e-7, 1.009, 1.011, 1.49, 1.51, 300.0])
+    values = ratios * means
+    excess = (np.longdouble(values) - np.longdouble(means)) / np.longdouble(means)
+    # In extended precision the difference cancels too, but 1000 times less; next to one the first terms are exact.
+    series = -(excess**2) * (0.5 - excess / 3 + excess**2 / 4 - excess**3 / 5)
+    direct = np.log(np.longdouble(values) / np.longdouble(means)) - excess
+    expected = np.where(np.abs(excess) < 1e-4, series, direct)
+    np.testing.assert_allclose(curve(values, np.array(means)), expected.astype(float), rtol=1e-12, atol=0)
 
 
 def test_zeros_are_named():

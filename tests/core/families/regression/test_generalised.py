@@ -1,11 +1,12 @@
 """Logistic and Poisson regressions against numerical maxima; separated, collinear, shifted and huge covariates."""
 
+import attrs
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
 from emkit.errors import MissingCapabilityError
-from emkit.families import CoefficientParams, LogisticRegression, PoissonRegression
+from emkit.families import CoefficientParams, LogisticRegression, Poisson, PoissonParams, PoissonRegression
 from emkit.testing import check_family
 
 FAMILIES = [LogisticRegression, PoissonRegression]
@@ -106,6 +107,58 @@ def test_the_units_of_covariates_do_not_matter(family):
     first = family().log_density(family().fit(one, weights), one)
     second = family().log_density(family().fit(two, weights), two)
     assert np.allclose(first, second, atol=1e-6)
+
+
+def far_rows(family, shift):
+    """Rows whose covariates are whole numbers of eighths, so that a shift of them is exact."""
+    x = rows(family)
+    x[:, 1:] = np.round(8 * (x[:, 1:] - [5.0, 100.0]) / [1.0, 30.0]) / 8 + shift
+    return x
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_densities_far_from_the_origin_keep_their_digits(family):
+    near, far = (family().prepare(far_rows(family, shift)) for shift in (0.0, 1e8))
+    shares = np.ones((300, 1))
+    slopes = np.array([[0.5, -0.25]])
+    densities = []
+    for x, shift in ((near, 0.0), (far, 1e8)):
+        params = family().fit(x, shares)
+        coefficients = np.column_stack([[0.25 - shift * slopes.sum()], slopes])
+        densities.append(family().log_density(attrs.evolve(params, coefficients=coefficients), x))
+    np.testing.assert_allclose(densities[1], densities[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("shift", [1e4, 1e8])
+def test_m_steps_far_from_the_origin_do_not_fall_and_arrive(family, shift):
+    shares, others = np.random.default_rng(0).dirichlet([0.5, 0.5], size=(2, 300))
+    best = []
+    for where in (0.0, shift):
+        x = family().prepare(far_rows(family, where))
+        params = family().fit(x, others)
+        for _ in range(60):
+            before = (shares * family().log_density(params, x)).sum()
+            params = family().m_step(params, family().statistics(params, x, shares))
+            assert (shares * family().log_density(params, x)).sum() >= before - 1e-11 * abs(before)
+        best.append((shares * family().log_density(params, x)).sum())
+    assert best[1] == pytest.approx(best[0], rel=1e-11)
+
+
+def test_the_unit_of_an_intercept_is_its_uncertainty_at_the_origin():
+    # Of least squares Var(intercept) = variance / n * (1 + mean**2 / variance of x), that of a slope / (variance of x).
+    params = CoefficientParams(np.zeros((1, 2)), np.array([300.0]), np.array([4.0]))
+    unit = LogisticRegression().space(params)["coefficients"].typical(params.coefficients)
+    np.testing.assert_allclose(unit[0], [np.sqrt(1 + (300.0 / 4.0) ** 2), 1 / 4.0])
+
+
+def test_large_counts_given_covariates_have_all_their_digits():
+    # A slope of zero makes it a Poisson distribution, whose digits are tested elsewhere.
+    rate, y = 3e9, np.round(3e9 + 5e4 * np.arange(-3.0, 4.0))
+    x = PoissonRegression().prepare(np.column_stack([y, np.arange(7.0)]))
+    density = PoissonRegression().log_density(params_of([[np.log(rate), 0.0]]), x)
+    reference = Poisson().log_density(PoissonParams(np.array([[np.exp(np.log(rate))]])), Poisson().prepare(y[:, None]))
+    np.testing.assert_allclose(density, reference, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
