@@ -85,7 +85,8 @@ def walk_forward(
 
 def _rescaled(alpha: Array, emission: Array, ones: Array) -> Array:
     """Make the columns of ``alpha`` sum to one, at the cost of the emissions of this step; returns what they had."""
-    total: Array = np.maximum(ones.dot(alpha), TINY)
+    total: Array = ones.dot(alpha)
+    np.maximum(total, TINY, total)
     inverse = 1.0 / total
     np.multiply(alpha, inverse, alpha)
     np.multiply(emission, inverse, emission)

@@ -82,7 +82,10 @@ def forward_backward(
     failed = []
     for columns in layout.groups:
         lattice = Lattice.of(columns, chain, log_emission, layout.scratch)
-        np.add.at(log_likelihoods, columns.sequences, lattice.log_likelihoods)
+        if columns.n_continued:
+            np.add.at(log_likelihoods, columns.sequences, lattice.log_likelihoods)
+        else:
+            log_likelihoods[columns.sequences] = lattice.log_likelihoods
         lattice.smooth()
         counts += lattice.transition_counts(chain, None if weights is None else weights[columns.sequences])
         failed.append(lattice.failed)
