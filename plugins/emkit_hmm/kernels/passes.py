@@ -86,7 +86,7 @@ def walk_forward(
 def _rescaled(alpha: Array, emission: Array, ones: Array) -> Array:
     """Make the columns of ``alpha`` sum to one, at the cost of the emissions of this step; returns what they had."""
     total: Array = ones.dot(alpha)
-    np.maximum(total, TINY, total)
+    np.maximum(total, TINY, out=total)
     inverse = 1.0 / total
     np.multiply(alpha, inverse, alpha)
     np.multiply(emission, inverse, emission)
