@@ -184,7 +184,7 @@ from toys import DEATHS, PoissonMixture, PoissonMixtureParams
 
 class Slow(PoissonMixture):
     def e_step(self, params, data):
-        time.sleep(0.0005)
+        time.sleep({pause})
         return super().e_step(params, data)
 
 print("begun", flush=True)
@@ -197,9 +197,10 @@ print(result.status.name, flush=True)
 """
 
 
-def run_slow_fit(folder, out, accelerate, *, kill_after=None, by=signal.SIGKILL):
+def run_slow_fit(folder, out, accelerate, *, kill_after=None, by=signal.SIGKILL, pause=0.0005):
     """Return what a process prints that makes a fit, or is killed on the way."""
-    script = textwrap.dedent(SLOW_FIT).format(tests=str(TESTS), folder=str(folder), out=str(out), accelerate=accelerate)
+    where = {"tests": str(TESTS), "folder": str(folder), "out": str(out)}
+    script = textwrap.dedent(SLOW_FIT).format(**where, accelerate=accelerate, pause=pause)
     path = os.pathsep.join(entry for entry in sys.path if entry)
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path}
@@ -271,7 +272,9 @@ def test_a_killed_fit_loses_no_more_than_it_did_since_its_last_write(tmp_path):
 
 def test_ctrl_c_keeps_the_best_point_and_a_state_to_go_on_from(tmp_path):
     folder, out = tmp_path / "run", tmp_path / "result"
-    assert run_slow_fit(folder, out, None, kill_after=0.1, by=signal.SIGINT) == Status.INTERRUPTED.name
+    # Without the interrupt it would take three seconds.
+    status = run_slow_fit(folder, out, None, kill_after=0.1, by=signal.SIGINT, pause=0.004)
+    assert status == Status.INTERRUPTED.name
     interrupted = emkit.load(out, Slow, known=[PoissonMixtureParams])
     assert interrupted.objective > -2100
     run_slow_fit(folder, out, None)
