@@ -177,7 +177,9 @@ def test_states_are_written_every_so_many_seconds(tmp_path, monkeypatch):
 
 
 SLOW_FIT = """
-import sys, time
+import signal, sys, time
+# Where the tests run in the background, processes would begin deaf to an interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {tests!r})
 import emkit
 from toys import DEATHS, PoissonMixture, PoissonMixtureParams
