@@ -51,7 +51,8 @@ def notes_on_the_way(
                 return []
             is_told &= np.abs(ratio - earlier) <= STEADY * (1 - ratio)
         ahead = np.where(is_told, (images[-1] - points[-1]) * ratio / (1 - ratio), 0.0)
-    notes = (_note(entry, coordinates, points[-1], images[-1], ahead, ratio) for entry in coordinates.entries)
+    here = {"point": points[-1], "image": images[-1], "ahead": ahead, "ratio": ratio}
+    notes = (_note(entry, coordinates, **here) for entry in coordinates.entries)
     return [note for note in notes if note]
 
 
@@ -63,8 +64,8 @@ def _ratio(points: Sequence[Array], images: Sequence[Array], last: int) -> Array
         return np.asarray((images[last] - points[last]) / (images[last - 1] - points[last - 1]))
 
 
-def _note(  # noqa: PLR0917
-    entry: Entry, coordinates: Coordinates[Any], point: Array, image: Array, ahead: Array, ratio: Array
+def _note(
+    entry: Entry, coordinates: Coordinates[Any], *, point: Array, image: Array, ahead: Array, ratio: Array
 ) -> str | None:
     place, scale = entry.place, coordinates.scale[entry.place]
     value, way = image[place] * scale, ahead[place] * scale
